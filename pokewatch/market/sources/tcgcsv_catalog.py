@@ -8,6 +8,7 @@ import httpx
 import pyarrow as pa
 
 from pokewatch.errors import MissingAtSourceError, SourceError
+from pokewatch.market.sources.http import shown
 from pokewatch.market.sources.tcgcsv_pages import NotDueError, TcgcsvPages
 from pokewatch.market.sources.tcgcsv_rows import Listing, card_rows, is_id
 
@@ -38,12 +39,22 @@ class TcgcsvCatalog:
         With `day`, they include those that are new on the day, if they may be requested yet.
         """
         if category not in self._groups:
+            rows = self._group_rows(f"/tcgplayer/{category}/groups", day)
+            groups = [row for row in rows if isinstance(row, dict) and is_id(row.get("groupId"))]
+            if len(groups) < len(rows):
+                self._report_unusable(category, len(rows) - len(groups), len(rows))
             self._groups[category] = {
-                group["groupId"]: {**group, "categoryId": category}
-                for group in self._group_rows(f"/tcgplayer/{category}/groups", day)
-                if isinstance(group, dict) and is_id(group.get("groupId"))
+                group["groupId"]: {**group, "categoryId": category} for group in groups
             }
         return self._groups[category]
+
+    def _report_unusable(self, category: int, unusable: int, count: int) -> None:
+        """Warn of sets that cannot be collected. Raise SourceError if there are no others."""
+        url = shown(f"{self._pages.url}/tcgplayer/{category}/groups")
+        cause = f"{unusable:,} of {count:,} sets have no groupId that is a positive whole number"
+        if unusable == count:
+            raise SourceError("tcgcsv", url, cause, httpx.codes.OK)
+        self._warn(f"tcgcsv: {url}: {cause}: their prices are missing")
 
     def _group_rows(self, path: str, day: date | None) -> list[Any]:
         try:

@@ -238,3 +238,26 @@ def test_a_changed_schema_holds_the_day_and_tells_why(
     assert list(report.held) == [FIRST]
     assert report.quarantined == {"marketPrice is not a number": CARDS * len(GROUPS)}
     assert lake.quarantined(FIRST).num_rows == CARDS * len(GROUPS)
+
+
+def test_a_set_whose_id_cannot_be_used_is_reported(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    groups = [{"groupId": 1}, {"groupId": 2}, {"groupId": "3"}, None]
+    server.results("/tcgplayer/3/groups", groups)
+
+    report = run(opened(tcgcsv_categories="3"), lake, clock)
+
+    assert lake.day(FIRST).num_rows == 2 * CARDS
+    (warning,) = [text for text in report.warnings if "groupId" in text]
+    assert "/tcgplayer/3/groups: 2 of 4 sets have no groupId that is" in warning
+
+
+def test_sets_none_of_which_can_be_used_are_the_cause(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.results("/tcgplayer/3/groups", [{"id": 1}, {"id": 2}])
+
+    with pytest.raises(SourceError, match="/tcgplayer/3/groups: 2 of 2 sets have no groupId"):
+        run(opened(tcgcsv_categories="3"), lake, clock)
+    assert lake.days() == []
