@@ -136,7 +136,7 @@ class TcgcsvServer:
             return self._breach(429, f"{path}: {gap:.3f} s after another request")
         if sum(now - each < DAY_SECONDS for each in self._times) > 10_000:
             self._breach(429, f"{path}: over 10,000 requests in 24 hours")
-        least = 3600.0 if path == "/last-updated.txt" else DAY_SECONDS
+        least = 0.0 if path == "/last-updated.txt" else DAY_SECONDS
         if now - self._answers[path] < least - 1e-6:
             self._breach(200, f"{path}: twice in 24 hours")
         return None

@@ -97,6 +97,7 @@ class TcgcsvLive:
                 raise self._incomplete(fetch)
             if not (fetch.rows.card_ids or fetch.rows.rejected):
                 raise self._empty()
+            self._pages.check_latest(day)
         finally:
             left = {path: why for path, why in earlier.items() if path not in fetch.answered}
             causes = {path: error.cause for path, error in fetch.failed.items()}

@@ -23,7 +23,7 @@ from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, results
 from pokewatch.settings import Home, SourceSettings
 
 _NAME = "tcgcsv"
-_UPDATED_BY = time(20, 30)  # UTC: prices of the day appear about 20:00
+_UPDATED_FROM, _UPDATED_BY = time(20, 0), time(20, 30)  # UTC: when the day's prices appear
 _LONGEST_WAIT = 900.0  # seconds for a page that is almost 24 hours old: runs do not start on time
 _LATE = 3600.0  # seconds after which late prices are asked for again
 _ARCHIVE = "/archive/tcgplayer/"
@@ -84,6 +84,27 @@ class TcgcsvPages:
         if self._day is None:
             self._day = self._latest_update()
         return self._day
+
+    def check_latest(self, day: date) -> None:
+        """Raise SourceError if a later update has replaced prices while those of `day` were read.
+
+        Without this, some sets would have the prices of one day, and some those of the next.
+        """
+        now = self._now()
+        if day >= now.date() or now.time() < _UPDATED_FROM:
+            return
+        url = f"{self.url}/last-updated.txt"
+        try:
+            with self._store.locked("pages"):
+                latest = parsing.day(self._fetch(url, None, _check_time).body.strip())
+        except SourceError:
+            return
+        if latest is not None and day < latest <= now.date():
+            cause = (
+                f"the prices of {latest} appeared while those of {day} were requested; {day} was "
+                f"not collected. Run the command after {_UPDATED_BY:%H:%M} UTC from tomorrow on"
+            )
+            raise SourceError(_NAME, shown(url), cause)
 
     def archive_lock(self) -> AbstractContextManager[None]:
         """Return a lock of all threads and runs, for one download at a time."""

@@ -203,6 +203,27 @@ def test_prices_that_are_late_are_collected_on_the_same_day(
     assert server.breaches == []
 
 
+def test_a_day_is_not_collected_from_pages_of_two_days(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    clock.time = datetime(2026, 11, 25, 20, 4, 58, tzinfo=UTC)
+
+    def appear(path: str) -> None:
+        if path == "/tcgplayer/3/7/prices":
+            clock.sleep(5)
+            server.sets = day_sets(0.5)
+
+    server.before = appear
+    with pytest.raises(SourceError, match="of 2026-11-25 appeared while those of 2026-11-24 were"):
+        run(opened(), lake, clock)
+    assert lake.days() == []
+
+    server.before = lambda _: None
+    clock.time = datetime(2026, 11, 26, 20, 40, tzinfo=UTC)
+    assert run(opened(), lake, clock).written == [FIRST + timedelta(days=1)]
+    assert server.breaches == []
+
+
 def test_a_new_set_is_collected_on_its_first_day_though_the_run_starts_early(
     server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:
