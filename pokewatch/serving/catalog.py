@@ -153,6 +153,7 @@ def status(loaded: LoadedBook, _: BookQuery) -> dict[str, Any]:
         "skill": skill_of(book.facts.metrics),
         "not_evaluated": book.facts.not_evaluated or None,
         "record": loaded.record.digest(),
+        "settings": DecisionSettings.read().digest(),
         "canary": CANARIES.status(book.facts.market),
     }
 

@@ -1,6 +1,7 @@
 """Settings of the registry, the decision, the gate and deploys."""
 
 import re
+from hashlib import sha256
 from urllib.parse import quote
 
 from pydantic import AliasChoices, Field
@@ -111,6 +112,10 @@ class DecisionSettings(Section):
     )
     condition_hp: float = Field(0.50, gt=0, le=1, description=_CONDITION.format("heavily played"))
     condition_dmg: float = Field(0.35, gt=0, le=1, description=_CONDITION.format("damaged"))
+
+    def digest(self) -> str:
+        """Return a text that differs where answers to the same question may differ."""
+        return sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     def condition_factors(self) -> dict[str, float]:
         """Return the price of a copy in each condition, as a fraction of a near mint one's."""

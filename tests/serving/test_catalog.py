@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from pokewatch.contract import MAX_NEAR, MAX_QUERIES
+from pokewatch.settings import DecisionSettings
 from tests.serving.server import Server
 
 
@@ -41,6 +42,7 @@ def test_status(server: Server, payload: Any) -> None:
         "not_evaluated": None,
         "record": "",
         "canary": None,
+        "settings": DecisionSettings.read().digest(),
     }
 
 

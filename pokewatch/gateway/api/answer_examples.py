@@ -39,7 +39,11 @@ class AnswerExamples:
         `paths` are those of the OpenAPI document, with examples of a card that is being served.
         """
         served = [
-            (market.poller.current_versions(), market.poller.current_record())
+            (
+                market.poller.current_versions(),
+                market.poller.current_record(),
+                market.poller.current_settings(),
+            )
             for market in self._markets.backends
         ]
         if served != self._made_from or not self._answers:

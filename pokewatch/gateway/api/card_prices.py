@@ -62,7 +62,9 @@ class CardPrices:
 
         Raise ProblemError.
         """
-        request = self._key, card.card_id, card.date, card.offered, card.condition, card.fees
+        settings = self._poller.current_settings()
+        query = card.card_id, card.date, card.offered, card.condition, card.fees
+        request = self._key, settings, *query
         cached = self._answers.fresh(request, self._poller.current_versions(), self._market)
         if cached is not None:
             return cached, False

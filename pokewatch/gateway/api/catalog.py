@@ -1,7 +1,5 @@
 """The operations of the catalogue, with entity tags: cards, sets, index, changes and signals."""
 
-from hashlib import sha256
-
 import msgspec
 from msgspec import UNSET
 
@@ -123,9 +121,7 @@ class CatalogEndpoints:
         body = changes_csv(found)
         if found.stale:
             return 200, [CSV_HEADER, _VARY, _NO_STORE], body
-        versions = (backend.model, found.model_version, found.data_version)
-        tag = etag(versions, b"csv", coding_for(context.headers, len(body)))
-        return _tagged(context, tag, CSV_HEADER, body)
+        return _tagged(context, CSV_HEADER, body)
 
     async def first_card(self, context: RequestContext) -> ExampleCard | None:
         """Return the first card of the first market, None if there is none."""
@@ -159,29 +155,20 @@ class CatalogEndpoints:
         cached, stale = await reader.find(call, context.forwarded_headers())
         if stale:
             return 200, [JSON, _VARY, _NO_STORE], cached.prefix + b"true}"
-        body = cached.prefix + b"false}"
-        versions = (backend.model, cached.versions.model_version, cached.versions.data_version)
-        coding = coding_for(context.headers, len(body))
-        tag = _tag_of(cached.prefix, coding) if call.of_record else etag(versions, coding)
-        return _tagged(context, tag, JSON, body)
+        return _tagged(context, JSON, cached.prefix + b"false}")
 
     def _composed(self, context: RequestContext, found: CardAnswer | CardPage | Movers) -> Answer:
         """Return an answer from several markets, with an entity tag if all of it is current."""
         body = _encode(found)
         if found.stale or (not isinstance(found, CardAnswer) and found.unavailable):
             return 200, [JSON, _VARY, _NO_STORE], body
-        return _tagged(context, _tag_of(body, coding_for(context.headers, len(body))), JSON, body)
+        return _tagged(context, JSON, body)
 
 
-def _tagged(context: RequestContext, tag: bytes, kind: Header, body: bytes) -> Answer:
-    """Return the answer, or 304 if the client has it."""
+def _tagged(context: RequestContext, kind: Header, body: bytes) -> Answer:
+    """Return the answer with its entity tag, or 304 if the client has it."""
+    tag = etag(body, coding_for(context.headers, len(body)))
     headers = [_REVALIDATE, _VARY, (b"etag", tag)]
     if etag_matches(context.headers.get(b"if-none-match", b""), tag):
         return 304, [*headers, VARY], b""
     return 200, [kind, *headers], body
-
-
-def _tag_of(content: bytes, coding: bytes) -> bytes:
-    """Return the entity tag of an answer that has several versions, or changes while they stay."""
-    digest = sha256(content).hexdigest()[:32].encode()
-    return b'"%s"' % b"-".join(filter(None, (digest, coding)))

@@ -132,7 +132,8 @@ class CatalogReader:
 
     def _request(self, call: CatalogCall) -> tuple[Any, ...]:
         """Return the key of a call in the cache."""
-        request = (self._model, call.name, *call.payload.items())
+        settings = self._poller.current_settings()
+        request = (self._model, settings, call.name, *call.payload.items())
         return (*request, self._poller.current_record()) if call.of_record else request
 
     def _last(self, call: CatalogCall, problem: ProblemError) -> CachedAnswer:

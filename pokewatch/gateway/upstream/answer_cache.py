@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from hashlib import sha256
 from sys import getsizeof
 
@@ -123,14 +123,14 @@ def _memory(value: object) -> int:
     return getsizeof(value) + _ALLOCATION + parts
 
 
-def etag(versions: Sequence[str], *forms: bytes) -> bytes:
-    """Return the strong entity tag of answers from these markets and versions.
+def etag(body: bytes, coding: bytes = b"") -> bytes:
+    """Return the strong entity tag of a body that is sent in a content coding.
 
-    `forms` are what distinguishes the representations of one answer, such as its content coding;
-    empty ones are left out.
+    It is made from the body and not from the versions of model and data: settings such as the
+    thresholds change an answer of the same versions.
     """
-    digest = sha256("\n".join(versions).encode()).hexdigest()
-    return b'"%s"' % b"-".join([digest[:32].encode(), *filter(None, forms)])
+    digest = sha256(body).hexdigest()[:32].encode()
+    return b'"%s"' % b"-".join(filter(None, (digest, coding)))
 
 
 def etag_matches(if_none_match: bytes, tag: bytes) -> bool:

@@ -53,6 +53,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     skill: Skill
     not_evaluated: str | None = None
     record: str = ""
+    settings: str = ""
     canary: CanaryOffer | None = None
 
 
@@ -97,6 +98,14 @@ class VersionPoller:
     def current_record(self) -> str:
         """Return the digest of the track record being served, "" if there is none."""
         return "" if self.served is None else self.served.record
+
+    def current_settings(self) -> str:
+        """Return the digest of the settings by which prices are judged, "" before the first poll.
+
+        Cached answers are found by it, because the versions stay when a model server is restarted
+        with other thresholds or fees.
+        """
+        return "" if self.served is None else self.served.settings
 
     def observe(self, versions: Versions) -> None:
         """Record the versions of a reply, which may be newer than the last poll."""

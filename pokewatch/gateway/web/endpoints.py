@@ -1,7 +1,6 @@
 """ASGI applications of the pages, and the choice between page and JSON where a path has both."""
 
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,7 +20,7 @@ from pokewatch.gateway.http.middleware import (
 )
 from pokewatch.gateway.http.problems import NOT_FOUND, UNAUTHORIZED, ProblemError
 from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
-from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag_matches
+from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag, etag_matches
 from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.web.access import SIGN_IN, PageAccess, local_target
 from pokewatch.gateway.web.page_queries import PageQuery, market_of
@@ -77,7 +76,7 @@ class PageEndpoint:
         body = self._cached(request, market.poller.current_versions())
         if body is None:
             body = await self._made(context, query, market, request)
-        tag = b'"%s"' % sha256(body).hexdigest()[:32].encode()
+        tag = etag(body)
         # A weak tag: the page may be sent compressed or not (RFC 9110, 8.8.1).
         headers = [_REVALIDATE, (b"etag", b"W/" + tag)]
         if etag_matches(context.headers.get(b"if-none-match", b""), tag):

@@ -97,11 +97,12 @@ class PageRenderer:
         """Return all that a page depends on besides the versions of model and data."""
         values = [str(value) for value in msgspec.structs.astuple(query)]
         day = self._today().isoformat()
-        record = market.poller.current_record()
+        values += [market.poller.current_record(), market.poller.current_settings()]
         if self.markets.several():
             for each in self.markets.backends:
-                values += [each.id, repr(each.poller.current_versions())]
-        return ("page", market.model, context.scope["path"], *values, day, record)
+                poller = each.poller
+                values += [each.id, repr(poller.current_versions()), poller.current_settings()]
+        return ("page", market.model, context.scope["path"], *values, day)
 
 
 def problem_headers(problem: ProblemError) -> list[Header]:

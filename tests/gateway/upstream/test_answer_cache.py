@@ -135,9 +135,9 @@ def test_least_recently_used_is_evicted_first() -> None:
     assert [request for request in "abcd" if cache.fresh(request, ONE)] == ["a", "c", "d"]
 
 
-def test_entity_tags_differ_between_versions() -> None:
-    assert etag(("1", "a")) == etag(("1", "a"))
-    assert len({etag(pair) for pair in [("1", "a"), ("2", "a"), ("1", "b"), ("1a", "")]}) == 4
+def test_entity_tags_differ_between_bodies_and_codings() -> None:
+    assert etag(b"a", b"gzip") == etag(b"a", b"gzip")
+    assert len({etag(b"a"), etag(b"b"), etag(b"a", b"gzip"), etag(b"a", b"br")}) == 4
 
 
 @pytest.mark.parametrize(
