@@ -66,7 +66,6 @@ TESTED_ELSEWHERE = {
     "gateway/api/request_tensors.py": "by the composition; tests/gateway/api/test_prices.py",
     "gateway/api/composition.py": "by the routes that use it; tests/gateway/api/test_prices.py",
     "gateway/auth/authentication.py": "by the application; tests/gateway/auth/test_limits.py",
-    "gateway/http/middleware.py": "by the application; tests/gateway/test_app.py",
     "gateway/api/v2_schemas.py": "by the V2 routes; tests/gateway/api/test_inference.py",
     "gateway/api/schemas.py": "by the routes' document; tests/contract/test_openapi.py",
     "gateway/api/openapi.py": "tests/contract/test_openapi.py",

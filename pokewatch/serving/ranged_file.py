@@ -66,7 +66,7 @@ class RangedFile(Response):
 def select(headers: Headers, tag: str, size: int) -> tuple[int, Span]:
     """Return the status of the response, and which bytes of the file it has."""
     whole = Span(0, size)
-    if _matches(headers.get("if-none-match", ""), tag):
+    if _matches(", ".join(headers.getlist("if-none-match")), tag):
         return 304, Span(0, 0)
     match = _RANGE.fullmatch(headers.get("range", ""))
     if match is None or headers.get("if-range", tag) != tag:

@@ -75,7 +75,7 @@ class RequestContext:
 
     def __init__(self, scope: Scope, request_id: str) -> None:
         self.scope = scope
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers = combined_headers(scope["headers"])
         given = self.headers.get(b"x-request-id")
         self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else request_id
         self.route = "other"
@@ -101,6 +101,18 @@ class RequestContext:
         lines = b"x-request-id: %s\r\n" % self.request_id.encode()
         trace = self.traceparent
         return lines + b"traceparent: %s\r\n" % trace if trace else lines
+
+
+def combined_headers(lines: Sequence[Header]) -> dict[bytes, bytes]:
+    """Return header lines by name. Lines of one name are one list (RFC 9110, 5.3)."""
+    found = dict(lines)
+    if len(found) == len(lines):
+        return found
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in lines:
+        values.setdefault(name, []).append(value)
+    # Cookies are not a comma-separated list (RFC 6265, 4.2).
+    return {name: (b"; " if name == b"cookie" else b", ").join(v) for name, v in values.items()}
 
 
 def context_of(scope: Scope) -> RequestContext:
