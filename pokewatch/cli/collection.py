@@ -152,7 +152,7 @@ def _print_totals(worth: Mapping[str, Any]) -> None:
     print_wrapped(", ".join(parts))
     print_wrapped(
         f"{totals['copies']} copies worth {totals['market']:,.2f} {currency} at market prices of "
-        f"{worth['date']}; {totals['proceeds_now']:,.2f} {currency} after the fees of "
+        f"{worth['date']}; {totals['proceeds_now']:z,.2f} {currency} after the fees of "
         f"{worth['fees']}"
     )
     interval = "too few days of prices for an interval"

@@ -143,15 +143,17 @@ def format_size(size: int) -> str:
 
 
 def format_price(price: float | None, currency: str) -> str:
-    return "-" if price is None else f"{price:,.2f} {currency}"
+    return "-" if price is None else f"{price:z,.2f} {currency}"
 
 
 def format_percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:+.1%}"
+    """Return a share with its sign, which one that is shown as 0.0% has not."""
+    text = "-" if share is None else f"{share:+z.1%}"
+    return "0.0%" if text == "+0.0%" else text
 
 
 def format_share(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
+    return "-" if share is None else f"{share:z.1%}"
 
 
 def format_number(value: float | None) -> str:

@@ -150,3 +150,17 @@ def test_a_wait_that_failed_is_no_estimate(tmp_path: Path) -> None:
     with pytest.raises(KeyError), output.waiting_bar("label", record, 1.0):
         raise KeyError
     assert record.read_text() == "7"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.1234, "+12.3%"), (-0.05, "-5.0%"), (-0.0004, "0.0%"), (0.0004, "0.0%"), (None, "-")],
+)
+def test_a_change_that_is_shown_as_zero_has_no_sign(share: float | None, text: str) -> None:
+    assert output.format_percent(share) == text
+
+
+def test_an_amount_that_is_shown_as_zero_has_no_sign() -> None:
+    assert output.format_price(-0.004, "USD") == "0.00 USD"
+    assert output.format_price(-0.006, "USD") == "-0.01 USD"
+    assert output.format_share(-0.0004) == "0.0%"

@@ -77,7 +77,7 @@ def _axes(chart: DotChart, ticks: Sequence[float]) -> Iterator[str]:
     decimals = max(0, min(3, -floor(log10(step)))) if step < 1 else 0
     for tick in ticks:
         y = _y(tick, ticks)
-        text = f"{100 * tick:.{decimals}f}%" if chart.percent else f"{tick:.{decimals}f}"
+        text = f"{100 * tick:z.{decimals}f}%" if chart.percent else f"{tick:z.{decimals}f}"
         yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{right}"/>'
         yield f'<text class="tick" x="{right + 6}" y="{y + 4:.1f}">{escape(text)}</text>'
     for x, text in chart.labels:

@@ -74,11 +74,17 @@ def prices(amounts: Sequence[float | None], currency: str) -> list[str]:
 
 
 def signed_percent(fraction: float | None, decimals: int = 1) -> str:
-    """Return a fraction as `+12.3%`; a true minus sign aligns with the plus."""
+    """Return a fraction as `+12.3%`; a true minus sign aligns with the plus. Zero has no sign."""
     if fraction is None or not isfinite(fraction):
         return NONE
-    text = f"{100 * fraction:+,.{decimals}f}%"
-    return text.replace("-", "−")  # noqa: RUF001  # a minus sign, as wide as the plus
+    sign = {1: "+", -1: "\u2212"}.get(percent_sign(fraction, decimals), "")
+    return f"{sign}{abs(100 * fraction):,.{decimals}f}%"
+
+
+def percent_sign(fraction: float, decimals: int = 1) -> int:
+    """Return 1, -1 or 0: the sign of a fraction as `signed_percent` shows it."""
+    shown = round(100 * fraction, decimals)
+    return (shown > 0) - (shown < 0)
 
 
 def chance(probability: float | None) -> str:
@@ -91,7 +97,7 @@ def chance(probability: float | None) -> str:
 
 def figure(value: float, percent: bool = False) -> str:
     """Return a score as `0.97`, or a share as `89.3%`."""
-    return f"{100 * value:.1f}%" if percent else f"{value:.2f}"
+    return f"{100 * value:z.1f}%" if percent else f"{value:z.2f}"
 
 
 def size_text(count: int) -> str:

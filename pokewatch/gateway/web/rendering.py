@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from pokewatch.contract import MAX_NAME_LENGTH
 from pokewatch.gateway.http.middleware import Answer, Header
 from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
 from pokewatch.gateway.web import formats
@@ -53,6 +54,7 @@ class Templates:
         environment.filters |= {
             "money": formats.money,
             "signed_percent": formats.signed_percent,
+            "percent_sign": formats.percent_sign,
             "chance": formats.chance,
             "figure": formats.figure,
             "size": formats.size_text,
@@ -64,6 +66,7 @@ class Templates:
         }
         environment.globals |= {
             "static": static.url,
+            "longest_name": MAX_NAME_LENGTH,
             "svg": _svg,
             "dots": _dots,
             "status_text": formats.STATUSES.get,

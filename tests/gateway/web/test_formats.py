@@ -23,7 +23,16 @@ def test_money(amount: float | None, currency: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("fraction", "text"),
-    [(0.1234, "+12.3%"), (-0.05, "\u22125.0%"), (0.0, "+0.0%"), (None, "\u2013")],
+    [
+        (0.1234, "+12.3%"),
+        (-0.05, "\u22125.0%"),
+        (12.345, "+1,234.5%"),
+        (0.0, "0.0%"),
+        (0.0004, "0.0%"),
+        (-0.0004, "0.0%"),
+        (-0.0006, "\u22120.1%"),
+        (None, "\u2013"),
+    ],
 )
 def test_percent(fraction: float | None, text: str) -> None:
     assert formats.signed_percent(fraction) == text

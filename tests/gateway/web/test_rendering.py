@@ -1,5 +1,7 @@
+import pytest
+
 from pokewatch.gateway.web.formats import NONE
-from pokewatch.gateway.web.rendering import price_rows
+from pokewatch.gateway.web.rendering import StaticFiles, Templates, price_rows
 
 
 def test_rows_of_prices_are_escaped_and_the_newest_first() -> None:
@@ -10,3 +12,18 @@ def test_rows_of_prices_are_escaped_and_the_newest_first() -> None:
         '<td class="num">0.00 A&amp;B</td></tr>',
     ]
     assert price_rows([], [[], []], "USD") == ""
+
+
+@pytest.mark.parametrize(
+    ("fraction", "shown"),
+    [
+        (0.012, 'num up">▲ +1.2%'),
+        (-0.012, 'num down">▼ \u22121.2%'),
+        (-0.0004, 'num "> 0.0%'),
+        (0.0004, 'num "> 0.0%'),
+    ],
+)
+def test_a_change_that_is_shown_as_zero_has_no_arrow(fraction: float, shown: str) -> None:
+    environment = Templates(StaticFiles())._environment
+    template = environment.from_string("{% import 'macros.html' as m %}{{ m.change(fraction) }}")
+    assert shown in template.render(here="", also="", fraction=fraction)
