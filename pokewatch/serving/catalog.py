@@ -36,6 +36,7 @@ from pokewatch.serving.catalog_cards import (
     BookQuery,
     Limit,
     MinPrice,
+    Name,
     Text,
     card_forecasts,
     described_cards,
@@ -52,8 +53,8 @@ Answer = tuple[int, dict[str, Any]]
 
 class BookSearchQuery(BookQuery):
     q: Text = ""
-    set: Text | None = None
-    rarity: Text | None = None
+    set: Name | None = None
+    rarity: Name | None = None
     limit: Limit = DEFAULT_CARDS_LIMIT
     after: Text | None = None
 

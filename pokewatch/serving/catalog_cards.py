@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pokewatch.contract import MAX_PAGE_SIZE, MAX_TEXT_LENGTH
+from pokewatch.contract import MAX_NAME_LENGTH, MAX_PAGE_SIZE, MAX_TEXT_LENGTH
 from pokewatch.serving.loaded_books import LoadedBook
 
 Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
+Name = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
 MinPrice = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)]
 

@@ -16,7 +16,7 @@ from pokewatch.contract import (
     ChangeDays,
     ChangesSort,
 )
-from pokewatch.serving.catalog_cards import BookQuery, Limit, MinPrice, Text, described_cards
+from pokewatch.serving.catalog_cards import BookQuery, Limit, MinPrice, Name, Text, described_cards
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.valuation.book.market_index import chained_index
 
@@ -34,7 +34,7 @@ class BookSetsQuery(BookQuery):
 
 
 class BookSetQuery(BookQuery):
-    set_id: Text
+    set_id: Name
 
 
 class BookIndexQuery(BookQuery):
@@ -47,8 +47,8 @@ class BookPrintingsQuery(BookQuery):
 
 class BookChangesQuery(BookQuery):
     days: ChangeDays = 7
-    set: Text | None = None
-    rarity: Text | None = None
+    set: Name | None = None
+    rarity: Name | None = None
     min_price: MinPrice = DEFAULT_MIN_PRICE
     sort: ChangesSort = "change"
     limit: Limit = DEFAULT_MOVERS_LIMIT

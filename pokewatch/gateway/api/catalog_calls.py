@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from pokewatch.contract import MAX_TEXT_LENGTH
+from pokewatch.contract import MAX_NAME_LENGTH, MAX_TEXT_LENGTH
 from pokewatch.gateway.api import card_schemas, market_schemas, queries
 from pokewatch.gateway.api import catalog_checks as checks
 from pokewatch.gateway.api.catalog_reader import CatalogCall
@@ -101,7 +101,7 @@ def sets_call() -> CatalogCall:
 
 
 def set_call(set_id: str) -> CatalogCall:
-    if not 0 < len(set_id) <= MAX_TEXT_LENGTH:
+    if not 0 < len(set_id) <= MAX_NAME_LENGTH:
         raise unknown_set(set_id[:MAX_TEXT_LENGTH])
     return CatalogCall("set", {"set_id": set_id}, market_schemas.CardSetAnswer, checks.check_set)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from pokewatch.contract import MAX_TEXT_LENGTH
+from pokewatch.contract import MAX_NAME_LENGTH
 from pokewatch.gateway.api import schemas
 from pokewatch.gateway.api.examples import EXAMPLE, ExampleCard, with_card
 from pokewatch.gateway.api.fields import CardId
@@ -130,7 +130,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
         "set_id": {
             "type": "string",
             "minLength": 1,
-            "maxLength": MAX_TEXT_LENGTH,
+            "maxLength": MAX_NAME_LENGTH,
             "description": "The id of a set.",
             "examples": [EXAMPLE.set_id],
         },

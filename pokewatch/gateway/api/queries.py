@@ -14,6 +14,7 @@ from pokewatch.contract import (
     DEFAULT_SUGGESTIONS,
     HISTORY_PATTERN,
     MAX_MIN_PRICE,
+    MAX_NAME_LENGTH,
     MAX_PAGE_SIZE,
     MAX_SUGGESTIONS,
     MAX_TEXT_LENGTH,
@@ -49,10 +50,11 @@ Month = Annotated[
 _Limit = Meta(ge=1, le=MAX_PAGE_SIZE)
 _MinPrice = Meta(ge=0, le=MAX_MIN_PRICE)
 _Text = Meta(max_length=MAX_TEXT_LENGTH)
+_Name = Meta(max_length=MAX_NAME_LENGTH)
 _SetName = Annotated[
-    str, _Text, Meta(description="The id or name of a set.", examples=[EXAMPLE.set_id])
+    str, _Name, Meta(description="The id or name of a set.", examples=[EXAMPLE.set_id])
 ]
-_Rarity = Annotated[str, _Text, Meta(description="A rarity.", examples=[EXAMPLE.rarity])]
+_Rarity = Annotated[str, _Name, Meta(description="A rarity.", examples=[EXAMPLE.rarity])]
 
 
 class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta
 
-from pokewatch.contract import MAX_PRICE, MIN_PRICE, Condition, Fees
+from pokewatch.contract import (
+    MAX_NAME_LENGTH,
+    MAX_PRICE,
+    MAX_TEXT_LENGTH,
+    MIN_PRICE,
+    Condition,
+    Fees,
+)
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.http.problems import invalid
@@ -19,7 +26,8 @@ Sort = Literal["change", "amount", "price"]
 
 MAX_PAGE = 40  # of 25 cards: the API lists up to 1,000
 
-_Name = Annotated[str, Meta(max_length=200)]
+_Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
+_Name = Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
 
 
 class PageQuery(msgspec.Struct, frozen=True):
@@ -40,9 +48,9 @@ class CardPageQuery(PageQuery, frozen=True):
 class SearchPageQuery(PageQuery, frozen=True):
     """The words searched for, and the page."""
 
-    q: _Name = ""
+    q: _Text = ""
     set: _Name = ""
-    cursor: _Name = ""
+    cursor: _Text = ""
 
 
 class MoversPageQuery(PageQuery, frozen=True):

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pokewatch.contract import MAX_NAME_LENGTH
 from pokewatch.gateway.web.formats import SKILLS, chance, day_text, money, signed_percent
 from pokewatch.valuation.book import STATUSES, write_book
 from tests.gateway.conftest import Gateway, gateway_at
@@ -96,7 +97,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     cards = catalog(12)
     names = [HOSTILE.get(i, f"Pokémon {i}") for i in range(12)]
     cards = cards.set_column(cards.schema.get_field_index("name"), "name", pa.array(names))
-    sets = [*cards["set_id"].to_pylist()[:-1], "Sun/Moon #1?"]
+    long = ["s" * MAX_NAME_LENGTH, "t" * (MAX_NAME_LENGTH + 1)]
+    sets = [*long, *cards["set_id"].to_pylist()[2:-1], "Sun/Moon #1?"]
     cards = cards.set_column(cards.schema.get_field_index("set_id"), "set_id", pa.array(sets))
     values = rows(12, days=40)
     values.market[8] = np.nan
@@ -152,6 +154,7 @@ def test_links_between_pages_work(hostile: Gateway) -> None:
     for link in sorted(link for link in seen if link.startswith("/") and "#" not in link):
         response = hostile.get(link, key="", headers=BROWSER)
         assert response.status_code == 200, link
+    assert f"/sets/{'s' * MAX_NAME_LENGTH}" in seen
 
 
 @pytest.mark.parametrize("slug", ["card_0", "card_2", "card_7", "card_8", "card_9", "card_10"])
