@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field
+from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pokewatch.contract import MAX_COLLECTION_LINES, NEAR_MINT, Condition, Fees
 from pokewatch.gateway.mcp.api import Api, ApiError, Json
+from pokewatch.gateway.mcp.arguments import described_faults, unknown_arguments
 from pokewatch.gateway.mcp.caveats import caveats, context_of_answer
 
 _INSTRUCTIONS = (
@@ -121,7 +122,9 @@ class Tools:
     async def judge_listing(
         self,
         card: Card,
-        price: Annotated[float, Field(gt=0, description="The price asked, in the currency.")],
+        price: Annotated[
+            float, Field(gt=0, allow_inf_nan=False, description="The price asked, in the currency.")
+        ],
         condition: Condition = NEAR_MINT,
         fees: Annotated[
             Fees | None, Field(description="The marketplace where it would be sold later.")
@@ -162,7 +165,9 @@ class Tools:
             Literal["market", "low"],
             Field(description="Judge the market price, or the lowest ask of each card."),
         ] = "market",
-        min_price: Annotated[float, Field(ge=0, description="Leave out cheaper cards.")] = 1.0,
+        min_price: Annotated[
+            float, Field(ge=0, allow_inf_nan=False, description="Leave out cheaper cards.")
+        ] = 1.0,
         limit: Limit = 10,
         market: Market = None,
     ) -> Json:
@@ -211,10 +216,31 @@ def _unchanged_logging() -> Iterator[None]:
     root.setLevel(level)
 
 
+class ToolServer(MCPServer[Any]):
+    """A server whose errors say which argument is wrong, and that refuses unknown ones.
+
+    The SDK returns Pydantic's wording, and ignores arguments that a tool does not have: a price
+    asked for with a `condition` that is ignored is not the answer to the question.
+    """
+
+    async def call_tool(
+        self, name: str, arguments: Json, context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        tools = {tool.name: tool.input_schema["properties"] for tool in await self.list_tools()}
+        if fault := unknown_arguments(name, arguments, tools.get(name, arguments)):
+            raise ToolError(fault)
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if isinstance(error.__cause__, ValidationError):
+                raise ToolError(described_faults(error.__cause__.errors())) from None
+            raise
+
+
 def make_server(api: Api) -> MCPServer[Any]:
     """Return a server whose tools call `api`."""
     with _unchanged_logging():
-        server: MCPServer[Any] = MCPServer(
+        server = ToolServer(
             "pokewatch",
             title="PokeWatch",
             instructions=_INSTRUCTIONS,
