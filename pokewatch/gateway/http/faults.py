@@ -108,8 +108,11 @@ def choices(model: Any, steps: tuple[str, ...]) -> tuple[str, ...]:
 
 def _member(found: Any, step: str) -> Any:
     if isinstance(found, inspect.UnionType):
-        tags = [each.tag for each in found.types if isinstance(each, inspect.StructType)]
-        return inspect.LiteralType(tuple(sorted(map(str, tags))))
+        structs = [each for each in found.types if isinstance(each, inspect.StructType)]
+        if step in {each.tag_field for each in structs}:
+            return inspect.LiteralType(tuple(sorted(str(each.tag) for each in structs)))
+        members = (_member(each, step) for each in structs)
+        return next((each for each in members if each is not None), None)
     if isinstance(found, inspect.StructType):
         named = [field.type for field in found.fields if field.encode_name == step]
         return named[0] if named else None

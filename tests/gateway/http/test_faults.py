@@ -66,7 +66,7 @@ def test_the_allowed_values_are_listed(body: str, pointer: str, detail: str) -> 
 
 
 class Up(msgspec.Struct, tag_field="type", tag="up"):
-    pass
+    pace: Literal["fast", "slow"] = "slow"
 
 
 class Down(msgspec.Struct, tag_field="type", tag="down"):
@@ -84,6 +84,11 @@ class Tagged(msgspec.Struct):
         ('{"type": "down", "price": "x"}', "/condition/price", "must be a number, not a string"),
         ('{"type": "down"}', "/condition/price", "is required"),
         ("{}", "/condition/type", "is required"),
+        (
+            '{"type": "up", "pace": "idle"}',
+            "/condition/pace",
+            "must be 'fast' or 'slow', not 'idle'",
+        ),
     ],
 )
 def test_the_kinds_of_an_object_are_listed(condition: str, pointer: str, detail: str) -> None:
