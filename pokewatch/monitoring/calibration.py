@@ -125,8 +125,8 @@ def forecasts_on(
 ) -> PastForecasts | None:
     """Return the forecasts made on `day`, or served then: by the champion of that day.
 
-    Where there was none, those of `book`, the book of today's `champion`; None before its first
-    day.
+    Where there was none, or one of prices in another currency, those of `book`, the book of today's
+    `champion`; None before its first day.
     """
     served = [
         model
@@ -136,7 +136,8 @@ def forecasts_on(
     if served:
         model = max(served, key=lambda each: (each.tags[LAST_DAY], each.tags[DEPLOYED_AT]))
         found = book if model.digest == champion.digest else registry.open_book(model)
-        return PastForecasts(model.version, found, found.last_day, served=True)
+        if found.facts.currency == book.facts.currency:
+            return PastForecasts(model.version, found, found.last_day, served=True)
     return (
         PastForecasts(champion.version, book, day, served=False)
         if book.first_day <= day <= book.last_day

@@ -85,13 +85,17 @@ class RecordUpdate:
             book = self._due_book(issue)
             if book is None:
                 issues.append(issue)
-            elif not is_of_market(self._panel, issue, book):
+            elif self._is_foreign(book) or not is_of_market(self._panel, issue, book):
                 issues.append(replace(issue, excluded=OTHER_MARKET))
             else:
                 issues.append(replace(issue, resolved=True))
                 tables.append(outcomes(self._panel, issue, book))
         files = add_issues(self._store.folder, record.files, tables)
         return replace(record, issues=tuple(issues), files=files)
+
+    def _is_foreign(self, book: PriceBook) -> bool:
+        """Return whether the market has changed its currency since the book was made."""
+        return book.facts.currency != self._book.facts.currency
 
     def _due_book(self, issue: Issue) -> PriceBook | None:
         """Return the book of an open issue whose outcome is known, None for others."""
@@ -123,7 +127,7 @@ class RecordUpdate:
         checks: Sequence[Check],
         experiments: Sequence[Mapping[str, Any]],
     ) -> TrackRecord:
-        found = read_resolved(self._store.folder, record.files)
+        found = read_resolved(self._store.folder, record.files, record.currency)
         fees = configured_fees(self._book.facts.currency)
         horizons = [
             {**summary, "backtests": earnings(self._panel, each, fees)}

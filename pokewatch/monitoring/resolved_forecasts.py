@@ -56,6 +56,7 @@ _PRICES = (
 _COLUMNS = (
     "issued_on",
     "horizon",
+    "currency",
     "model_version",
     "card_id",
     "median7",
@@ -98,21 +99,26 @@ class ResolvedForecasts:
         return Clusters(self.origin, self.card, self.issued_on, self.horizon)
 
 
-def read_resolved(folder: Path, files: Sequence[MonthFile]) -> list[ResolvedForecasts]:
-    """Return the forecasts in the files of the months, by horizon. Raise TrackRecordError."""
+def read_resolved(
+    folder: Path, files: Sequence[MonthFile], currency: str
+) -> list[ResolvedForecasts]:
+    """Return the forecasts in a currency from the files of the months, by horizon.
+
+    Raise TrackRecordError.
+    """
     groups: dict[int, list[pa.Table]] = {}
     for file in files:
-        for table in _issues(open_month(folder, file)):
+        for table in _issues(open_month(folder, file), currency):
             groups.setdefault(table["horizon"][0].as_py(), []).append(table)
     return [_of_horizon(horizon, groups[horizon]) for horizon in sorted(groups)]
 
 
-def _issues(opened: pq.ParquetFile) -> list[pa.Table]:
+def _issues(opened: pq.ParquetFile, currency: str) -> list[pa.Table]:
     found = [
         opened.read_row_group(number, columns=list(_COLUMNS))
         for number in range(opened.num_row_groups)
     ]
-    return [table for table in found if table.num_rows]
+    return [table for table in found if table.num_rows and table["currency"][0].as_py() == currency]
 
 
 def _of_horizon(horizon: int, tables: Sequence[pa.Table]) -> ResolvedForecasts:

@@ -44,7 +44,9 @@ def panel() -> Panel:
     return panel_from_table(table.set_column(0, "card_id", [ids]))
 
 
-def book(folder: Path, last: int, days: int = 40, fair: float = 1.0) -> tuple[PriceBook, str]:
+def book(
+    folder: Path, last: int, days: int = 40, fair: float = 1.0, currency: str = "USD"
+) -> tuple[PriceBook, str]:
     """A book to day `last` with fair prices of `fair` times the price, plus or minus 5%."""
     days = min(days, last + 1)
     market = prices()[last - days + 1 : last + 1].T
@@ -58,14 +60,20 @@ def book(folder: Path, last: int, days: int = 40, fair: float = 1.0) -> tuple[Pr
         upper=market * fair * 1.05,
         status=np.zeros(market.shape, dtype=np.int8),
     )
-    digest = write_book(folder, catalog(CARDS), rows, replace(FACTS, git_commit=folder.name))
+    facts = replace(FACTS, git_commit=folder.name, currency=currency)
+    digest = write_book(folder, catalog(CARDS), rows, facts)
     return PriceBook.open(folder, digest), digest
 
 
 def register(
-    registry: Registry, folder: Path, last: int, deployed: str = "2025-03-01T00:00:00", **tags: str
+    registry: Registry,
+    folder: Path,
+    last: int,
+    deployed: str = "2025-03-01T00:00:00",
+    currency: str = "USD",
+    **tags: str,
 ) -> RegisteredModel:
-    _, digest = book(folder, last)
+    _, digest = book(folder, last, currency=currency)
     given = {"data_version": "dv", "source": "simulated", LAST_DAY: day(last).isoformat(), **tags}
     model = registry.register(
         registry.log_run(folder, parameters={}, metrics={}, tags=given), digest
@@ -139,6 +147,17 @@ def test_before_the_first_champion_the_current_book_is_used(
     past = forecasts_on(registry, day(30), champion, opened)
     assert past == PastForecasts(champion.version, opened, day(30), served=False)
     assert forecasts_on(registry, opened.first_day - timedelta(days=1), champion, opened) is None
+
+
+def test_a_champion_of_prices_in_another_currency_is_not_judged(
+    registry_home: Path, tmp_path: Path
+) -> None:
+    registry = Registry()
+    register(registry, tmp_path / "then", 45, currency="EUR")
+    champion = register(registry, tmp_path / "now", 53)
+    opened, _ = book(tmp_path / "now", 53)
+    past = forecasts_on(registry, day(45), champion, opened)
+    assert past == PastForecasts(champion.version, opened, day(45), served=False)
 
 
 def test_coverage_is_judged_over_days_with_an_error_by_card_and_date(tmp_path: Path) -> None:

@@ -139,6 +139,22 @@ def test_a_version_of_another_market_is_no_forecast(registry_home: Path, tmp_pat
     assert record.files == ()
 
 
+def test_forecasts_from_before_a_change_of_currency_are_of_another_market(
+    registry_home: Path, tmp_path: Path
+) -> None:
+    """The prices may be the same numbers, where a currency was named wrongly before."""
+    registry = Registry()
+    update(registry, issue(registry, tmp_path / "1", 45), 52)
+    before = issue(registry, tmp_path / "2", 46)
+    assert [each.open for each in update(registry, before, 52).issues] == [False, True]
+    champion = register(registry, tmp_path / "3", 47, f"{day(47)}T02:00:00", currency="EUR")
+    record = update(registry, champion, 54)
+    assert [each.excluded for each in record.issues] == ["", OTHER_MARKET, ""]
+    assert record.currency == "EUR"
+    (summary,) = record.summary["horizons"]
+    assert [each["key"] for each in summary["versions"]] == ["3"]
+
+
 def test_a_rollback_later_changes_nothing_that_is_recorded(
     registry_home: Path, tmp_path: Path
 ) -> None:

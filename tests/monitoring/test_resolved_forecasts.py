@@ -12,7 +12,7 @@ from tests.valuation.test_track_record import forecasts
 
 
 def read(folder: Path, *tables: pa.Table) -> list[ResolvedForecasts]:
-    return read_resolved(folder, add_issues(folder, (), tables))
+    return read_resolved(folder, add_issues(folder, (), tables), "USD")
 
 
 def test_terms_are_those_of_an_evaluation(tmp_path: Path) -> None:
@@ -27,6 +27,15 @@ def test_terms_are_those_of_an_evaluation(tmp_path: Path) -> None:
     assert found.origin.tolist() == [0, 0, 0, 1, 1]
     assert [found.cards[number] for number in found.card] == ["c0", "c1", "c2", "c0", "c1"]
     assert found.names["c2"] == {"slug": "card_2", "name": "Card 2", "set_name": "Set"}
+
+
+def test_forecasts_in_another_currency_are_left_out(tmp_path: Path) -> None:
+    tables = [
+        forecasts(date(2026, 1, 30), currency="EUR"),
+        forecasts(date(2026, 1, 31), currency="USD"),
+    ]
+    (found,) = read(tmp_path, *tables)
+    assert found.issued_on == (date(2026, 1, 31),)
 
 
 @pytest.mark.parametrize("missing", ["last_price", "outcome"])

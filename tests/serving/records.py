@@ -49,7 +49,7 @@ def make_record(
     resolved = tables[:-1]
     files = add_issues(folder, (), resolved)
     panel = panel_of(market)
-    found = read_resolved(folder, files)
+    found = read_resolved(folder, files, "USD")
     fees = fees_for("USD", "tcgplayer", 0.0)
     horizons = [
         {**summary, "backtests": earnings(panel, each, fees)}
