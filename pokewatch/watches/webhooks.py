@@ -179,8 +179,10 @@ def _with_type(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _cause(error: Exception) -> str:
+    """Return the text of an error, which may quote the receiver, without control characters."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return f"the connection failed: {text[:200]}"
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text[:200])
+    return f"the connection failed: {plain}"
 
 
 def _seconds(retry_after: str) -> float:

@@ -34,12 +34,13 @@ class Message:
 
 @dataclass
 class Manner:
-    """How a receiver answers: with a status and headers, after `seconds`, or in single bytes."""
+    """How a receiver answers: a status and headers, after `seconds`, in single bytes or `raw`."""
 
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     drips: bool = False
+    raw: bytes = b""
 
 
 class Receiver(ThreadingHTTPServer):
@@ -84,6 +85,9 @@ class _Answers(BaseHTTPRequestHandler):
             while True:
                 self.wfile.write(b"x-more: 1\r\n")
                 time.sleep(0.02)
+        if manner.raw:
+            self.wfile.write(manner.raw)
+            return
         self.send_response(manner.status)
         for name, value in manner.headers.items():
             self.send_header(name, value)

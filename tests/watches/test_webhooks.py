@@ -150,6 +150,16 @@ def test_one_that_never_ends_the_handshake_is_given_up(internet: Internet) -> No
         assert str(refused(sender(internet, 0.3))) == "no answer within 0.3 s"
 
 
+@pytest.mark.parametrize("raw", [b"\x1b]0;x\x07\x9b2J\r\n\r\n", b"HTTP/1.1 \x1b[2J no\r\n\r\n"])
+def test_what_a_receiver_sends_in_place_of_http_is_shown_without_control_characters(
+    internet: Internet, receiver: Receiver, raw: bytes
+) -> None:
+    receiver.manner = Manner(raw=raw)
+    text = str(refused(sender(internet)))
+    assert text.startswith("the connection failed: ")
+    assert text.isprintable()
+
+
 @pytest.mark.parametrize(
     ("manner", "final", "wait"),
     [
