@@ -83,6 +83,9 @@ class Action:
 def measure_market(market: Market) -> Measurement:
     """Measure the newest prices that the pipeline has collected, and store the result.
 
+    Where they end before those of the champion's book, because an earlier day was asked for, the
+    result is logged alone: the servers, experiments and the track record are as of a later day.
+
     Raise NoChampionError where there is no model yet, LakeError where there are no prices.
     """
     registry, settings = Registry(), MonitorSettings.read()
@@ -90,7 +93,10 @@ def measure_market(market: Market) -> Measurement:
     book = registry.open_book(champion)
     panel = newest_prices(market, _day(registry.get_state(change_key(market.source))))
     found = measure(panel, champion, book, registry, settings)
-    _store(registry, champion, found)
+    _log(registry, champion, found)
+    if found.measured_on < book.last_day:
+        return found
+    _publish(registry, found)
     with _reported("experiment", found.measured_on):
         ExperimentUpdate(panel, registry, champion).run()
     with _reported("track record", found.measured_on):
@@ -260,8 +266,8 @@ def _why(
     return "every check passed that could be judged"
 
 
-def _store(registry: Registry, champion: RegisteredModel, found: Measurement) -> None:
-    """Add the measurement to the champion's run, and publish its figures to the servers."""
+def _log(registry: Registry, champion: RegisteredModel, found: Measurement) -> None:
+    """Add the measurement to the champion's run."""
     record = {"measured_on": found.measured_on.isoformat(), **found.to_dict()}
     text = json.dumps(record, sort_keys=True, allow_nan=False)
     # The digest keeps an earlier measurement of the same day, and makes a repeated one idempotent.
@@ -269,7 +275,14 @@ def _store(registry: Registry, champion: RegisteredModel, found: Measurement) ->
     registry.log_document(champion, f"monitoring/{found.measured_on}-{digest}.json", record)
     metrics = {f"monitor_{name}": value for name, value in found.figures().items()}
     registry.log_metrics(champion, metrics, found.measured_on.toordinal())
-    # The file serves MLServers on this machine, the state those that share no disk with the flows.
+
+
+def _publish(registry: Registry, found: Measurement) -> None:
+    """Publish the figures to the servers.
+
+    The file is for MLServers on this machine, the state for those that share no disk with the
+    flows.
+    """
     path = figures_file(registry.market)
     registry.set_state(MONITORING_KEY, _write_latest(path, found.measured_on, found.figures()))
 

@@ -172,6 +172,20 @@ def test_a_failed_update_is_notified_and_stops_nothing(
     assert any("the track record was not updated" in title for title in listener.titles())
 
 
+def test_a_look_at_an_earlier_day_replaces_nothing_newer(registry_home: Path) -> None:
+    prices(SHORT, [])
+    make_champion(START + timedelta(days=SHORT - 8))
+    measure_market(selected(SHORT - 1))
+    record = read_record(record_folder("simulated-0"))
+    figures = Registry().get_state(MONITORING_KEY)
+    earlier = measure_market(selected(SHORT - 9))
+    assert earlier.measured_on == START + timedelta(days=SHORT - 9)
+    assert Registry().get_state(MONITORING_KEY) == figures
+    assert (registry_home / "monitoring" / "latest.json").read_text() == figures
+    assert read_record(record_folder("simulated-0")) == record
+    assert len(logged_measurements(Registry())) == 2
+
+
 def test_an_experiment_is_compared_and_stands_in_the_record(registry_home: Path) -> None:
     prices(SHORT, [])
     day = START + timedelta(days=SHORT - 8)
