@@ -1,8 +1,11 @@
 """The faults of a tool's arguments, in words: which argument, which value, and what would do."""
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from pydantic_core import PydanticCustomError
 
 _MOST = 5
 _SHOWN = 60
@@ -28,6 +31,10 @@ _EXPECTED = {
 }
 _SIZES = ("too_short", "too_long")
 
+# The arguments of tools that have another name than the fields of the API that they become
+_ARGUMENTS = {"card_id": "card", "market_price": "price", "q": "query"}
+_POINTER = re.compile(r"[/?]([\w/]+)(?=: )")
+
 
 def described_faults(faults: Sequence[Mapping[str, Any]]) -> str:
     """Return Pydantic's errors as `limit: got 1000, expected a number of at most 50`."""
@@ -41,6 +48,26 @@ def unknown_arguments(tool: str, given: Collection[str], known: Collection[str])
         return None
     allowed = ", ".join(known) or "none"
     return f"{tool} has no argument {', '.join(unknown[:_MOST])}: its arguments are {allowed}"
+
+
+def in_arguments(detail: str) -> str:
+    """Return the text of a problem with the argument in place of the pointer that it begins with.
+
+    `/market_price: must be ...` becomes `price: must be ...`.
+    """
+    match = _POINTER.match(detail)
+    if match is None:
+        return detail
+    name, *steps = match[1].split("/")
+    place = [_ARGUMENTS.get(name, name), *(int(each) if each.isdigit() else each for each in steps)]
+    return _place(place) + detail[match.end() :]
+
+
+def reject_boolean(value: Any) -> Any:
+    """Return a value that is to become a number. Pydantic takes true to be 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("float_type", "a boolean is no number")
+    return value
 
 
 def _described(fault: Mapping[str, Any]) -> str:

@@ -9,11 +9,16 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pokewatch.contract import MAX_COLLECTION_LINES, NEAR_MINT, Condition, Fees
 from pokewatch.gateway.mcp.api import Api, ApiError, Json
-from pokewatch.gateway.mcp.arguments import described_faults, unknown_arguments
+from pokewatch.gateway.mcp.arguments import (
+    described_faults,
+    in_arguments,
+    reject_boolean,
+    unknown_arguments,
+)
 from pokewatch.gateway.mcp.caveats import caveats, context_of_answer
 
 _INSTRUCTIONS = (
@@ -50,7 +55,8 @@ Market = Annotated[
     str | None,
     Field(description="The id of a market, from list_markets. Default: that of the card, or all."),
 ]
-Limit = Annotated[int, Field(ge=1, le=50, description="The maximum number of cards.")]
+_Number = BeforeValidator(reject_boolean)
+Limit = Annotated[int, _Number, Field(ge=1, le=50, description="The maximum number of cards.")]
 
 
 class CopiesOfCard(BaseModel):
@@ -67,7 +73,7 @@ class CopiesOfCard(BaseModel):
     grade: str = ""
     product_id: str = ""
     card_id: str = ""
-    quantity: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    quantity: Annotated[int, _Number, Field(ge=0, le=1_000_000)] = 1
 
 
 Lines = Annotated[list[CopiesOfCard], Field(min_length=1, max_length=MAX_COLLECTION_LINES)]
@@ -123,7 +129,9 @@ class Tools:
         self,
         card: Card,
         price: Annotated[
-            float, Field(gt=0, allow_inf_nan=False, description="The price asked, in the currency.")
+            float,
+            _Number,
+            Field(gt=0, allow_inf_nan=False, description="The price asked, in the currency."),
         ],
         condition: Condition = NEAR_MINT,
         fees: Annotated[
@@ -166,7 +174,7 @@ class Tools:
             Field(description="Judge the market price, or the lowest ask of each card."),
         ] = "market",
         min_price: Annotated[
-            float, Field(ge=0, allow_inf_nan=False, description="Leave out cheaper cards.")
+            float, _Number, Field(ge=0, allow_inf_nan=False, description="Leave out cheaper cards.")
         ] = 1.0,
         limit: Limit = 10,
         market: Market = None,
@@ -192,7 +200,7 @@ class Tools:
         try:
             return await self._api.call(method, path, query or {}, body)
         except ApiError as error:
-            raise ToolError(str(error)) from None
+            raise ToolError(in_arguments(str(error))) from None
 
     async def _answer(self, found: Json, result: Json, notes: list[str] | None = None) -> Json:
         """Return the result with its market, date, currency, versions and caveats."""

@@ -4,7 +4,12 @@ import pytest
 from pydantic import ValidationError
 from pydantic_core.core_schema import ErrorType
 
-from pokewatch.gateway.mcp.arguments import _EXPECTED, described_faults, unknown_arguments
+from pokewatch.gateway.mcp.arguments import (
+    _EXPECTED,
+    described_faults,
+    in_arguments,
+    unknown_arguments,
+)
 from pokewatch.gateway.mcp.tools import CopiesOfCard
 
 
@@ -21,6 +26,7 @@ def faults(**fields: object) -> str:
         ({"name": None}, "name: got null, expected a text"),
         ({"name": ["x" * 99]}, f'name: got ["{"x" * 58}..., expected a text'),
         ({"quantity": 1.5}, "quantity: got 1.5, expected a whole number"),
+        ({"quantity": True}, "quantity: got true, expected a number"),
         ({"quantity": -1}, "quantity: got -1, expected a number of at least 0"),
         ({"quantity": 10**7}, "quantity: got 10000000, expected a number of at most 1,000,000"),
         ({"nome": "x", "name": 1}, "name: got 1, expected a text; nome: there is no such field"),
@@ -36,6 +42,19 @@ def test_only_the_first_faults_are_named() -> None:
 
 def test_the_types_of_errors_are_those_of_pydantic() -> None:
     assert _EXPECTED.keys() <= set(get_args(ErrorType))
+
+
+@pytest.mark.parametrize(
+    ("detail", "text"),
+    [
+        ("/market_price: must be at most 10, not 11", "price: must be at most 10, not 11"),
+        ("?q: must be short", "query: must be short"),
+        ("/lines/3/name: is long: 5", "lines[3].name: is long: 5"),
+        ("no card has the id 'a'", "no card has the id 'a'"),
+    ],
+)
+def test_the_problems_of_the_api_name_the_argument(detail: str, text: str) -> None:
+    assert in_arguments(detail) == text
 
 
 def test_unknown_arguments() -> None:
