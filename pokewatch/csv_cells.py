@@ -3,10 +3,12 @@
 import re
 from typing import Any
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Japanese and Chinese spreadsheets take the full-width signs for formulas too.
+_SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
+FORMULA_STARTS = (*_SIGNS, "\t", "\r", "\n")
 # Where a cell begins for a program that separates by other marks than commas, and what makes a text
 # of it; the syntax is that of RE2 too.
-INNER_FORMULA = r"([;|\t\r\n])([=+\-@])"
+INNER_FORMULA = rf"([;|\t\r\n])([{re.escape(_SIGNS)}])"
 INNER_TEXT = r"\1'\2"
 
 

@@ -6,8 +6,10 @@ import pytest
 
 from pokewatch.csv_cells import safe_cell
 
+SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+
+@pytest.mark.parametrize("start", [*SIGNS, "\t", "\r", "\n"])
 def test_a_formula_is_a_text(start: str) -> None:
     text = io.StringIO()
     csv.writer(text).writerow([safe_cell(f"{start}1+1")])
@@ -22,12 +24,14 @@ def test_other_values_stay(value: Any, cell: Any) -> None:
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
-@pytest.mark.parametrize("name", ["Foo{}=1+2{}x", 'Foo"{}@1', "a\n=1+2{}b", "={}-1"])
+@pytest.mark.parametrize(
+    "name", ["Foo{}=1+2{}x", "Foo{}\uff1d1+2", 'Foo"{}@1', "a\n=1+2{}b", "={}-1"]
+)
 def test_a_formula_is_a_text_whatever_separates_cells(name: str, separator: str) -> None:
     text = io.StringIO()
     csv.writer(text).writerow([1, safe_cell(name.replace("{}", separator)), 2])
     for cells in csv.reader(io.StringIO(text.getvalue(), newline=""), delimiter=separator):
-        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+        assert not any(cell.startswith(SIGNS) for cell in cells)
 
 
 def test_a_name_with_a_semicolon_stays() -> None:

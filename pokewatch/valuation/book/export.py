@@ -215,4 +215,4 @@ def _without_formulas(table: pa.Table) -> pa.Table:
 
 
 def _escaped(letter: str) -> str:
-    return f"\\x{ord(letter):02x}"
+    return f"\\x{{{ord(letter):x}}}"

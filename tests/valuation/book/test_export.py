@@ -129,7 +129,7 @@ def test_duckdb_reads_it(book: PriceBook, tmp_path: Path, file_format: ExportFor
     assert found == [("DATE", "DOUBLE", 1, 5.04, "Pokémon 4")]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\uff1d", "\t", "\r", "\n"])
 def test_a_spreadsheet_calculates_no_text(tmp_path: Path, start: str) -> None:
     name = f'{start}HYPERLINK("http://x","y")'
     table = catalog(3)
