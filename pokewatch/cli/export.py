@@ -39,7 +39,7 @@ class DayRange(click.ParamType[tuple[date | None, date | None]]):
     "--format",
     "file_format",
     type=click.Choice(list(EXPORT_TYPES)),
-    help="Default: by the name of the file, else parquet.",
+    help="Default: by the ending of the file's name, parquet without one.",
 )
 @click.option(
     "--history",
@@ -68,7 +68,7 @@ def export(
     from pokewatch.valuation.book.export import ExportVersions, exported_days, write_export
     from pokewatch.valuation.signals import configured_thresholds
 
-    file_format = file_format or ("csv" if out.suffix.lower() == ".csv" else "parquet")
+    file_format = file_format or _format_of(out)
     book, model = champion_book()
     try:
         days = exported_days(book, *(history or (book.last_day, None)))
@@ -91,3 +91,20 @@ def export(
         print_wrapped(f"{rows:,} rows of {days_text} in {book.facts.currency}, written to {out}")
         print_wrapped(f"model version {model.version}, data version {model.data_version}")
     warn_of_old_prices(book.last_day)
+
+
+def _format_of(out: Path) -> ExportFormat:
+    """Return the format that a file is named for. Raise UsageError for any other.
+
+    A Parquet file named `cards.xlsx` would be opened by a program that calls it damaged.
+    """
+    formats: dict[str, ExportFormat] = {
+        "": "parquet",
+        **{f".{each}": each for each in EXPORT_TYPES},
+    }
+    found = formats.get(out.suffix.lower())
+    if found is None:
+        raise click.UsageError(
+            f"--out {out.name!r} is named for neither format: use .csv or .parquet, or add --format"
+        )
+    return found

@@ -277,6 +277,16 @@ def test_a_file_to_write_needs_a_name(home: Path, command: tuple[str, ...], name
     assert not any(home.rglob("*.parquet"))
 
 
+def test_export_names_a_format_that_it_does_not_write(champion_home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cards.xlsx"
+    result = run("export", "--out", str(path))
+    assert result.exit_code == 2
+    assert "--out 'cards.xlsx' is named for neither format: use .csv or .parquet" in result.stderr
+    assert not path.exists()
+    assert run("export", "--out", str(path), "--format", "csv").exit_code == 0
+    assert run("export", "--out", str(tmp_path / "cards")).exit_code == 0
+
+
 def test_export_to_a_folder_that_does_not_exist_is_an_error(champion_home: Path) -> None:
     result = run("export", "--out", "/nowhere/x.csv")
     assert result.exit_code == 1

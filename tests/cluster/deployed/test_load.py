@@ -51,7 +51,7 @@ def key(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
     file = f"--from-file={folder / 'keys.sqlite'}"
     made = ("generic", "gateway-keys", file, "--dry-run=client", "--output=yaml")
     plane.kubectl("apply", "--filename", "-", sent=plane.kubectl("create", "secret", *made, *HERE))
-    # Every gateway reads the Secret at a time of its own, and each connection may reach another one.
+    # Each gateway reads the Secret at a time of its own, and a connection may reach any of them.
     eventually(
         lambda: {_status(f"{url}/cards?limit=1", found) for _ in range(20)},
         lambda statuses: statuses == {200},
