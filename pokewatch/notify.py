@@ -123,7 +123,7 @@ def _send(address: str, number: int, title: str, body: str) -> bool:
         logger.warning("address %d of %s failed: %s", number, variable, type(error).__name__)
         return False
     if not sent:
-        logger.warning("address %d of %s did not accept: %s", number, variable, title)
+        logger.warning("address %d of %s did not accept: %r", number, variable, title)
     return sent
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pokewatch.cli.output import without_controls
 from pokewatch.errors import AmbiguousCardError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _find(book: "PriceBook", text: str, ask: bool) -> str:
 def _chosen(text: str, count: int, cards: Sequence[Mapping[str, Any]]) -> str:
     click.echo(f"{text!r} may be {count:,} cards:", err=True)
     for number, card in enumerate(cards, 1):
-        click.echo(f"{number:4}  {described(card)}", err=True)
+        click.echo(without_controls(f"{number:4}  {described(card)}"), err=True)
     if count > len(cards):
         click.echo(f"      and {count - len(cards):,} more: add words to the name", err=True)
     number = click.prompt("Which one?", type=click.IntRange(1, len(cards)), err=True)

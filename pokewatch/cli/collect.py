@@ -16,6 +16,7 @@ from pokewatch.cli.output import (
     progress_bar,
     warn,
     warn_of_unknown_settings,
+    without_controls,
 )
 
 _DETERMINED = {  # by the market
@@ -258,7 +259,7 @@ def _print_report(
     if report.usage:
         print_wrapped(f"{report.usage}")
     for reason, count in sorted(report.quarantined.items()):
-        click.echo(f"quarantined: {count:,} rows, {reason}", err=True)
+        click.echo(without_controls(f"quarantined: {count:,} rows, {reason}"), err=True)
     for warning in report.warnings:
         warn(str(warning))
     if exported:

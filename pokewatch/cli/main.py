@@ -54,7 +54,9 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except PokeWatchError as error:
-            click.echo(f"Error: {error}", err=True)
+            from pokewatch.cli.output import without_controls
+
+            click.echo(f"Error: {without_controls(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of the output has gone: click ends quietly

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -25,15 +26,24 @@ _TICK_SECONDS = 0.2
 _NEARLY_DONE = 0.99  # a bar is full when its work is done
 
 
+# Any control character but a tab or the end of a line; the sequences are those of `click.style`.
+_CONTROL = re.compile(r"(\x1b\[(?:0|1|3[123])m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def without_controls(text: str) -> str:
+    """Return a text that cannot control the terminal, whatever a file or a source named a card."""
+    return _CONTROL.sub(lambda match: match[1] or "?", text)
+
+
 def print_text(text: str) -> None:
-    """Write a line to standard output.
+    """Write a line to standard output, without control characters.
 
     Raise OutputError if it cannot be written, BrokenPipeError if its reader has gone.
     """
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     try:
-        click.echo(text, color=_color())
+        click.echo(without_controls(text), color=_color())
     except BrokenPipeError:
         raise
     except (OSError, UnicodeEncodeError) as error:
@@ -81,7 +91,11 @@ def paint_signal(signal: str) -> str:
 
 def warn(text: str) -> None:
     """Write a warning to standard error."""
-    click.echo(click.style(wrap(f"warning: {text}"), fg="yellow"), err=True, color=_color())
+    click.echo(
+        click.style(wrap(f"warning: {without_controls(text)}"), fg="yellow"),
+        err=True,
+        color=_color(),
+    )
 
 
 def warn_of_old_prices(last_day: date, now: datetime | None = None) -> None:

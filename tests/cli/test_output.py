@@ -164,3 +164,18 @@ def test_an_amount_that_is_shown_as_zero_has_no_sign() -> None:
     assert output.format_price(-0.004, "USD") == "0.00 USD"
     assert output.format_price(-0.006, "USD") == "-0.01 USD"
     assert output.format_share(-0.0004) == "0.0%"
+
+
+def test_names_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[2J\x1b]0;title\x07\x9b2J\rname"
+    output.print_text(hostile)
+    output.warn(hostile)
+    found = capsys.readouterr()
+    for text in (found.out, found.err):
+        assert "name" in text
+        assert text.rstrip("\n").isprintable()
+
+
+def test_colors_and_lines_stay() -> None:
+    painted = output.paint_signal("BUY")
+    assert output.without_controls(f"{painted}\n\tx") == f"{painted}\n\tx"
