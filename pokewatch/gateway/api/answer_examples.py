@@ -42,7 +42,7 @@ class AnswerExamples:
             (
                 market.poller.current_versions(),
                 market.poller.current_record(),
-                market.poller.current_settings(),
+                market.poller.settings_changes,
             )
             for market in self._markets.backends
         ]

@@ -62,7 +62,7 @@ class CardPrices:
 
         Raise ProblemError.
         """
-        settings = self._poller.current_settings()
+        settings = self._poller.settings_changes
         query = card.card_id, card.date, card.offered, card.condition, card.fees
         request = self._key, settings, *query
         cached = self._answers.fresh(request, self._poller.current_versions(), self._market)

@@ -132,7 +132,7 @@ class CatalogReader:
 
     def _request(self, call: CatalogCall) -> tuple[Any, ...]:
         """Return the key of a call in the cache."""
-        settings = self._poller.current_settings()
+        settings = self._poller.settings_changes
         request = (self._model, settings, call.name, *call.payload.items())
         return (*request, self._poller.current_record()) if call.of_record else request
 

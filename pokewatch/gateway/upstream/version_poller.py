@@ -64,8 +64,10 @@ class VersionPoller:
     """Polls one market: its catalogue at the path `catalog_path`, and the model `decision`.
 
     `versions` are those of the newest reply, None before the first. `served` is the last status,
-    and `problem` why the last poll failed, None if it succeeded. `metric` is where the versions are
-    recorded, by default the metrics of the market.
+    and `problem` why the last poll failed, None if it succeeded. `settings_changes` counts how
+    often the settings by which prices are judged were others than at the poll before: the versions
+    stay when a model server is restarted with other thresholds, so cached answers are found by this
+    number too. `metric` is where the versions are recorded, by default the metrics of the market.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class VersionPoller:
         self.versions: Versions | None = None
         self.served: ServedModel | None = None
         self.problem: ProblemError | None = None
+        self.settings_changes = 0
 
     def current_versions(self) -> Versions | None:
         """Return the versions being served, None while the model server does not answer."""
@@ -98,14 +101,6 @@ class VersionPoller:
     def current_record(self) -> str:
         """Return the digest of the track record being served, "" if there is none."""
         return "" if self.served is None else self.served.record
-
-    def current_settings(self) -> str:
-        """Return the digest of the settings by which prices are judged, "" before the first poll.
-
-        Cached answers are found by it, because the versions stay when a model server is restarted
-        with other thresholds or fees.
-        """
-        return "" if self.served is None else self.served.settings
 
     def observe(self, versions: Versions) -> None:
         """Record the versions of a reply, which may be newer than the last poll."""
@@ -147,6 +142,8 @@ class VersionPoller:
             last_day = datetime.fromisoformat(served.last_day).replace(tzinfo=UTC).timestamp()
         except (msgspec.DecodeError, ValueError) as error:
             raise self._catalog.bad_reply(str(error)) from error
+        if self.served is not None and self.served.settings != served.settings:
+            self.settings_changes += 1
         self.served = served
         self._metric.last_day = last_day
         self.observe(

@@ -97,11 +97,11 @@ class PageRenderer:
         """Return all that a page depends on besides the versions of model and data."""
         values = [str(value) for value in msgspec.structs.astuple(query)]
         day = self._today().isoformat()
-        values += [market.poller.current_record(), market.poller.current_settings()]
+        values += [market.poller.current_record(), str(market.poller.settings_changes)]
         if self.markets.several():
             for each in self.markets.backends:
                 poller = each.poller
-                values += [each.id, repr(poller.current_versions()), poller.current_settings()]
+                values += [each.id, repr(poller.current_versions()), str(poller.settings_changes)]
         return ("page", market.model, context.scope["path"], *values, day)
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from tests.gateway.conftest import Gateway
 from tests.gateway.tampering import Tamper, TamperingServer
-from tests.polling import eventually
 
 BROWSER = {"Accept": "text/html"}
 
@@ -24,7 +23,6 @@ def catalogue_calls(tampering_server: TamperingServer) -> list[str]:
 def test_a_page_asks_once_for_all_that_is_not_cached(
     behind: Gateway, tampering_server: TamperingServer
 ) -> None:
-    eventually(behind.app.assembly.markets.first.poller.current_settings, bool)
     tampering_server.asked.clear()
     assert behind.get("/cards/card_4", headers=BROWSER).status_code == 200
     assert catalogue_calls(tampering_server) == ["/catalog/batch"]
