@@ -116,7 +116,9 @@ class RequestStore:
         """Count a request about to be sent. Raise BudgetError if it would exceed `limit`."""
         with self._opened() as database:
             database.execute("BEGIN IMMEDIATE")
-            database.execute("DELETE FROM requests WHERE at <= ?", (now - DAY_SECONDS,))
+            # Those of a day ahead and more were sent before the clock was set back.
+            around = now - DAY_SECONDS, now + DAY_SECONDS
+            database.execute("DELETE FROM requests WHERE at <= ? OR at >= ?", around)
             count, first = database.execute("SELECT COUNT(*), MIN(at) FROM requests").fetchone()
             if count >= limit:
                 raise BudgetError(limit, first + DAY_SECONDS - now)
