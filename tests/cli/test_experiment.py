@@ -74,7 +74,7 @@ def test_outcomes_are_those_of_the_event_log(home: Path) -> None:
         "experiment 3, 2026-03-01 to 2026-03-01: 12 events",
         "challenger: 3 signals shown and 3 prices judged in 3 sessions, of 3 callers or more",
         "BUY of the signals shown 100.0%, 95% interval",
-        "the challenger's less the champion's sessions that judged a price +0.0%, 95% interval -",
+        "the challenger's less the champion's sessions that judged a price 0.0%, 95% interval -",
     ):
         assert said in text, said
     (found,) = json.loads(run("outcomes", "--json").output)["experiments"]
