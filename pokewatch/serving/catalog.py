@@ -19,15 +19,7 @@ from pokewatch.contract import (
     MIN_SELL_THRESHOLD,
     MoversPrice,
 )
-from pokewatch.decision import (
-    BUY,
-    SELL,
-    Distribution,
-    FeeSchedule,
-    Thresholds,
-    advise_each,
-    decide,
-)
+from pokewatch.decision import BUY, SELL, Distribution, FeeSchedule, Thresholds, advise_each, decide
 from pokewatch.errors import SettingsError, UnknownCardError
 from pokewatch.serving import collections, market_views, record_views
 from pokewatch.serving.canaries import CANARIES
@@ -43,6 +35,7 @@ from pokewatch.serving.catalog_cards import (
 )
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.products import BookProductQuery, product, product_of
+from pokewatch.serving.settings_in_use import SETTINGS_IN_USE
 from pokewatch.serving.validation import validation_message
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.signals import configured_fees, configured_thresholds
@@ -154,7 +147,7 @@ def status(loaded: LoadedBook, _: BookQuery) -> dict[str, Any]:
         "skill": skill_of(book.facts.metrics),
         "not_evaluated": book.facts.not_evaluated or None,
         "record": loaded.record.digest(),
-        "settings": DecisionSettings.read().digest(),
+        "settings": SETTINGS_IN_USE.digest(),
         "canary": CANARIES.status(book.facts.market),
     }
 

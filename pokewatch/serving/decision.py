@@ -22,9 +22,8 @@ from pokewatch.decision import (
 from pokewatch.serving import metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.runtime import TensorRuntime, by_name
+from pokewatch.serving.settings_in_use import SETTINGS_IN_USE
 from pokewatch.serving.tensors import BadInputError, Column
-from pokewatch.settings import DecisionSettings
-from pokewatch.valuation.signals import configured_thresholds
 
 _ADVICE = {
     "buy_below": "buy_below",
@@ -51,15 +50,14 @@ class DecisionRuntime(TensorRuntime):
         super().__init__(settings)
         extra = (settings.parameters.extra if settings.parameters else None) or {}
         self._price_model = str(extra.get("prices", "fair-price"))
-        self._thresholds = configured_thresholds()
-        self._defaults = DecisionSettings.read()
+        self._defaults = SETTINGS_IN_USE.read(self.name)
 
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
     ) -> tuple[Mapping[str, Column], Parameters]:
         thresholds = Thresholds(
-            _with_default(columns.get("buy_threshold_pct"), self._thresholds.buy),
-            _with_default(columns.get("sell_threshold_pct"), self._thresholds.sell),
+            _with_default(columns.get("buy_threshold_pct"), self._defaults.buy_threshold_pct),
+            _with_default(columns.get("sell_threshold_pct"), self._defaults.sell_threshold_pct),
         )
         prices = {
             name: columns.get(name)

@@ -44,8 +44,9 @@ from pokewatch.serving.quick_queries import is_quick
 from pokewatch.serving.ranged_file import RangedFile
 from pokewatch.serving.record_views import record_piece
 from pokewatch.serving.runtime import TensorRuntime, by_name
+from pokewatch.serving.settings_in_use import SETTINGS_IN_USE
 from pokewatch.serving.tensors import BadInputError, Column
-from pokewatch.settings import DecisionSettings, ServingSettings
+from pokewatch.settings import ServingSettings
 from pokewatch.valuation.book import BookQuotes
 
 logger = logging.getLogger("pokewatch.serving")
@@ -82,7 +83,7 @@ class FairPriceRuntime(TensorRuntime):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         self._book_key = book_key(settings)
-        self._condition_factors = DecisionSettings.read().condition_factors()
+        self._condition_factors = SETTINGS_IN_USE.read(self.name).condition_factors()
         path = catalog_path(self.name)
         self.query_catalog = self._catalog_endpoint(path)
         self.export = self._export_endpoint(path)

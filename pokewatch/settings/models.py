@@ -114,7 +114,7 @@ class DecisionSettings(Section):
     condition_dmg: float = Field(0.35, gt=0, le=1, description=_CONDITION.format("damaged"))
 
     def digest(self) -> str:
-        """Return a text that differs where answers to the same question may differ."""
+        """Return a text that is the same for the same values."""
         return sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     def condition_factors(self) -> dict[str, float]:

@@ -37,3 +37,23 @@ def test_answers_change_with_the_settings_of_the_model_server(
         headers = {"Accept": "text/html", "If-None-Match": page.headers["etag"]}
         assert gateway.get("/movers?price=low", headers=headers).status_code == 200
         assert gateway.post("/fair_price", CARD).json()["signal"] == "HOLD"
+
+
+def test_settings_that_are_written_before_the_restart_are_noticed_after_it(
+    tmp_path: Path, make_gateway: Callable[..., Gateway]
+) -> None:
+    """The catalogue follows the file at once, the models when they are made again."""
+    folder, home = tmp_path / "models", tmp_path / "home"
+    ports = models_folder(folder)
+    point_at(folder, tmp_path / "book", make_book(tmp_path / "book"), "7")
+    home.mkdir(mode=0o700)
+    with running(folder, ports, {"POKEWATCH_HOME": str(home)}) as server:
+        gateway = make_gateway(server.url, answer_cache=True)
+        poller = gateway.app.assembly.markets.first.poller
+        eventually(lambda: poller.served is not None, bool)
+        (home / "settings.env").write_text("POKEWATCH_BUY_THRESHOLD_PCT=-0.9\n")
+        eventually(lambda: poller.settings_changes == 1, bool)
+        assert gateway.post("/fair_price", CARD).json()["signal"] == "BUY"
+    with running(folder, ports, {"POKEWATCH_HOME": str(home)}):
+        eventually(lambda: poller.settings_changes == 2, bool)
+        assert gateway.post("/fair_price", CARD).json()["signal"] == "HOLD"
