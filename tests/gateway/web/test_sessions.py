@@ -91,3 +91,22 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     assert sessions.cookie(key, context(x_forwarded_proto="https"))[1].endswith(b"; Secure")
     assert sessions.cookie(key, context(scheme="https"))[1].endswith(b"; Secure")
     assert b"Max-Age=0" in sessions.ended(context())[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "secure"),
+    [
+        (["https"], True),
+        (["https", "https"], True),
+        (["https", "http"], True),
+        (["https, http"], True),
+        (["http", "https"], False),
+    ],
+)
+def test_the_cookie_is_secure_behind_several_proxies(
+    store: KeyStore, clock: Clock, values: list[str], secure: bool
+) -> None:
+    sessions, _, _ = started(store, clock)
+    lines = [(b"x-forwarded-proto", value.encode()) for value in values]
+    asked = RequestContext({"type": "http", "scheme": "http", "headers": lines}, "r")
+    assert (b"; Secure" in sessions.ended(asked)[1]) is secure
