@@ -9,6 +9,7 @@ import msgspec
 
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.queries import MAX_FIELDS
 from pokewatch.gateway.http.middleware import Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web.access import PageAccess
@@ -63,7 +64,11 @@ class PageRenderer:
         return self._templates.render(template, common | values)
 
     def _named(self, context: RequestContext) -> MarketBackend:
-        query = parse_qs(context.scope["query_string"].decode("latin-1"))
+        text = context.scope["query_string"].decode("latin-1")
+        try:
+            query = parse_qs(text, max_num_fields=MAX_FIELDS)
+        except ValueError:  # no page has as many
+            return self.markets.first
         [name] = query.get("market", [""])[:1]
         named = (each for each in self.markets.backends if each.id and each.id == name)
         return next(named, self.markets.first)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pokewatch.gateway.api.queries import MAX_FIELDS
 from tests.gateway.api.markets.conftest import both, two_markets
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.market_servers import wait_for_markets
@@ -37,6 +38,15 @@ def test_problems_of_the_second_market_stay_in_it(both: Gateway, path: str) -> N
     page(response, response.status_code)
     assert response.status_code in (404, 422)
     assert "| file-europe</title>" in response.text
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/cards"])
+def test_a_query_of_more_parameters_than_a_page_has_is_not_read(both: Gateway, path: str) -> None:
+    query = "market=file-europe" + "&a=1" * MAX_FIELDS
+    response = both.get(f"{path}?{query}", key="", headers=BROWSER)
+    page(response, response.status_code)
+    assert response.status_code in (404, 422)
+    assert "| simulated-1</title>" in response.text
 
 
 def test_a_collection_is_sent_again_to_the_same_market_after_a_mistake(both: Gateway) -> None:
