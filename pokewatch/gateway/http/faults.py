@@ -42,27 +42,21 @@ _TEXTS = {
     HISTORY_PATTERN: "must be a range of days like 2026-01-01..2026-01-31",
     CURRENCY_PATTERN: "must be a currency like USD",
 }
+_OUT_OF_RANGE = ("Number out of range", "Integer value out of range")
 _NOT_GIVEN: Any = object()
 _SHOWN = 40  # characters of a text
 
 
-def fault(
-    error: msgspec.ValidationError, decoder: Any = None, given: Any = _NOT_GIVEN
-) -> ProblemError:
-    """Return the problem (422) for a value that its model does not allow.
-
-    `decoder` is the one that raised the error, if there is one, and `given` what it decoded.
-    """
-    return invalid(*located(str(error), getattr(decoder, "type", None), given))
-
-
 def fault_in(body: bytes, error: msgspec.ValidationError, decoder: Any) -> ProblemError:
-    """Return the problem (422) for a value in a JSON body that its model does not allow."""
+    """Return the problem (422) for a value in a JSON body that its model does not allow.
+
+    `decoder` is the one that raised the error.
+    """
     try:
         given = msgspec.json.Decoder(Any, float_hook=float).decode(body)
     except (ValueError, RecursionError):  # the error came before what cannot be decoded
         given = _NOT_GIVEN
-    return fault(error, decoder, given)
+    return invalid(*located(str(error), getattr(decoder, "type", None), given))
 
 
 def located(message: str, model: Any = None, given: Any = _NOT_GIVEN) -> tuple[str, str]:
@@ -170,7 +164,7 @@ def _described(detail: str, value: Any) -> str:
         return (known[0] if known else f"must match {match[1]}") + _but(shown)
     if detail.endswith("that's a multiple of 1.0"):
         return "must be a whole number" + _but(value)
-    return "is out of range" if detail == "Number out of range" else detail
+    return "is out of range" if detail in _OUT_OF_RANGE else detail
 
 
 def _but(value: Any) -> str:

@@ -13,7 +13,7 @@ from pokewatch.contract import (
     MONTH_PATTERN,
 )
 from pokewatch.gateway.http.bodies import decode
-from pokewatch.gateway.http.faults import fault, located
+from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.problems import ProblemError
 
 
@@ -43,6 +43,7 @@ class Choices(msgspec.Struct):
         ("Object missing required field `a`", "/a", "is required"),
         ("Object contains unknown field `a` - at `$.b`", "/b/a", "is not a known field"),
         ("Number out of range - at `$.a`", "/a", "is out of range"),
+        ("Integer value out of range - at `$.a`", "/a", "is out of range"),
         ("Expected `str` matching regex '[a-z]' - at `$.a`", "/a", "must match [a-z]"),
     ],
 )
@@ -58,11 +59,9 @@ def test_messages_of_msgspec_are_translated(message: str, pointer: str, detail: 
     ],
 )
 def test_the_allowed_values_are_listed(body: str, pointer: str, detail: str) -> None:
-    decoder = msgspec.json.Decoder(Choices)
-    with pytest.raises(msgspec.ValidationError) as raised:
-        decoder.decode(body)
-    problem = fault(raised.value, decoder)
-    assert [(each.pointer, each.detail) for each in problem.errors] == [(pointer, detail)]
+    with pytest.raises(ProblemError) as raised:
+        decode(msgspec.json.Decoder(Choices).decode, body.encode())
+    assert [(each.pointer, each.detail) for each in raised.value.errors] == [(pointer, detail)]
 
 
 class Up(msgspec.Struct, tag_field="type", tag="up"):
