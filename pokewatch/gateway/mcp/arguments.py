@@ -59,7 +59,8 @@ def in_arguments(detail: str) -> str:
     if match is None:
         return detail
     name, *steps = match[1].split("/")
-    place = [_ARGUMENTS.get(name, name), *(int(each) if each.isdigit() else each for each in steps)]
+    indexed = (int(each) if each.isdecimal() else each for each in steps)
+    place = [_ARGUMENTS.get(name, name), *indexed]
     return _place(place) + detail[match.end() :]
 
 

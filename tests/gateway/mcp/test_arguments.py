@@ -50,6 +50,7 @@ def test_the_types_of_errors_are_those_of_pydantic() -> None:
         ("/market_price: must be at most 10, not 11", "price: must be at most 10, not 11"),
         ("?q: must be short", "query: must be short"),
         ("/lines/3/name: is long: 5", "lines[3].name: is long: 5"),
+        ("/lines/\u00b2/name: is long", "lines.\u00b2.name: is long"),
         ("no card has the id 'a'", "no card has the id 'a'"),
     ],
 )
