@@ -204,7 +204,7 @@ class Composition:
             *optional_tensor("buy_threshold_pct", [query.buy for query in queries]),
             *optional_tensor("sell_threshold_pct", [query.sell for query in queries]),
             *texts("fees", [query.fees for query in queries]),
-            *texts("currency", [query.currency for query in queries]),
+            for_all("currency", [query.currency for query in queries]),
         ]
         try:
             found, currency = await self._call_decision(inputs, self._headers_of(queries), deadline)

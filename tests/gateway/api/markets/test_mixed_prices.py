@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,16 @@ def test_a_signal_is_in_the_currency_of_the_market_that_is_named(
     chance = 1 - predictive_cdf(distribution, needed)[0]
     assert (found["currency"], found["advice"]) == (currency, "ok")
     assert found["chance_to_earn"] == pytest.approx(chance, abs=1e-4)
+
+
+def test_signals_of_markets_in_two_currencies_share_calls(both: Gateway) -> None:
+    prices = {"market_price": 90.0, "fair_price": 100.0, "lower": 80.0, "upper": 125.0}
+    asked = [prices | {"market": market} for market in MARKETS]
+    alone = [both.post("/signal", each).json() for each in asked]
+    assert [each["currency"] for each in alone] == ["USD", "EUR"]
+    with ThreadPoolExecutor(16) as pool:
+        found = pool.map(lambda each: both.post("/signal", each).json(), asked * 40)
+        assert list(found) == alone * 40
 
 
 def test_fees_of_another_currency_than_the_market_of_a_signal(both: Gateway) -> None:
