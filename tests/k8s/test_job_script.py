@@ -95,34 +95,33 @@ def test_rollback_starts_the_job_with_the_image_that_runs(kubectl: Kubectl) -> N
     assert "image: registry.example.com/pokewatch/pipeline:7\n" in created
 
 
-def test_a_failed_rollback_is_reported(kubectl: Kubectl) -> None:
+@pytest.mark.parametrize(
+    ("conditions", "output", "reason"),
+    [
+        (
+            "FailureTarget Failed",
+            ("http://10.0.0.1:8080 answers with version 4, not 3\n", 0),
+            "reached backoff limit",
+        ),
+        # The Job controller deletes the pod of a Job that exceeds its deadline
+        ("Failed", ("", 1), "active longer than deadline"),
+    ],
+    ids=["failed", "its pod is gone"],
+)
+def test_a_failed_rollback_is_reported(
+    conditions: str, output: tuple[str, int], reason: str, kubectl: Kubectl
+) -> None:
     kubectl.answer(
         {
             "get deployment mlflow": ("pokewatch/pipeline:7", 0),
-            "@.status": ("FailureTarget Failed", 0),
-            "logs": ("http://10.0.0.1:8080 answers with version 4, not 3\n", 0),
-            "{.metadata.name} failed": ("rollback-1 failed: reached backoff limit\n", 0),
+            "@.status": (conditions, 0),
+            "logs": output,
+            "{.metadata.name} failed": (f"rollback-1 failed: {reason}\n", 0),
         }
     )
     done = kubectl.run("rollback.sh")
-    assert done.returncode == 1
-    assert "answers with version 4, not 3" in done.stdout
-    assert "rollback-1 failed: reached backoff limit" in done.stderr
-
-
-def test_a_rollback_whose_pod_is_gone_is_reported(kubectl: Kubectl) -> None:
-    """The Job controller deletes the pod of a Job that exceeds its deadline."""
-    kubectl.answer(
-        {
-            "get deployment mlflow": ("pokewatch/pipeline:7", 0),
-            "@.status": ("Failed", 0),
-            "logs": ("", 1),
-            "{.metadata.name} failed": ("rollback-1 failed: active longer than deadline\n", 0),
-        }
-    )
-    done = kubectl.run("rollback.sh")
-    assert done.returncode == 1
-    assert "active longer than deadline" in done.stderr
+    assert (done.returncode, done.stdout) == (1, output[0])
+    assert f"rollback-1 failed: {reason}" in done.stderr
 
 
 def test_a_job_has_the_number_after_the_last(kubectl: Kubectl) -> None:
