@@ -64,10 +64,10 @@ class VersionPoller:
     """Polls one market: its catalogue at the path `catalog_path`, and the model `decision`.
 
     `versions` are those of the newest reply, None before the first. `served` is the last status,
-    and `problem` why the last poll failed, None if it succeeded. `settings_changes` counts how
-    often the settings by which prices are judged were others than at the poll before: the versions
-    stay when a model server is restarted with other thresholds, so cached answers are found by this
-    number too. `metric` is where the versions are recorded, by default the metrics of the market.
+    and `problem` why the last poll failed, None if it succeeded. `settings_changes` counts the
+    polls that found other settings for judging prices than the poll before: the versions stay the
+    same when a model server is restarted with other thresholds, so it is part of the keys of cached
+    answers. `metric` is where the versions are recorded, by default the metrics of the market.
     """
 
     def __init__(
