@@ -74,12 +74,10 @@ def is_number(kind: pa.DataType) -> bool:
 def numbers_of(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return a column of numbers, NaN where empty.
 
-    Numbers of single precision are those that they are written as: 12.34, not 12.3400001526.
+    A number of single precision has the value that it is written as: 12.34, not 12.3400001526.
     """
-    values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    if pa.types.is_float32(column.type):
-        found, code = np.unique(values, return_inverse=True)
-        return np.asarray([float(str(np.float32(value))) for value in found])[code]
+    written = column.cast(pa.string()) if pa.types.is_float32(column.type) else column
+    values = written.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.asarray(values, dtype=np.float64)
 
 
