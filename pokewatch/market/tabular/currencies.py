@@ -41,13 +41,16 @@ def usual_currency(columns: Columns, carried: NDArray[np.str_]) -> str:
 
 
 def _of_headers(named: Mapping[str, str]) -> str | None:
-    market = named["market_price"]
-    currency = currency_named(market)
-    for column in (named[field] for field in PRICE_COLUMNS if field in named):
-        other = currency_named(column)
-        if currency and other and other != currency:
+    """Return the currency that headers of prices name: a row has one for all of its prices."""
+    columns = [named[field] for field in PRICE_COLUMNS if field in named]
+    said = [(column, currency) for column in columns if (currency := currency_named(column))]
+    if not said:
+        return None
+    first, currency = said[0]
+    for column, other in said:
+        if other != currency:
             raise TableError(
-                f"the column {market!r} is in {currency}, and the column {column!r} in {other}",
+                f"the column {first!r} is in {currency}, and the column {column!r} in {other}",
                 line=1,
                 remedy=f"remove the column {column!r}",
             )

@@ -41,3 +41,11 @@ def test_a_price_is_never_stored_in_the_currency_of_another(tmp_path: Path) -> N
     ]
     with pytest.raises(TableError, match=r"'Price \(€\)' is in EUR, and the column 'Low \(\$\)'"):
         read(tmp_path, "card_id,date,Price (€),Low ($)\na-1,2026-09-13,12.5,9\n")
+    with pytest.raises(TableError, match=r"'Low \(€\)' is in EUR, and the column 'High \(\$\)'"):
+        read(tmp_path, "card_id,date,Price,Low (€),High ($)\na-1,2026-09-13,12.5,9,14\n")
+
+
+def test_the_header_of_another_price_names_the_currency_of_the_row(tmp_path: Path) -> None:
+    table = read(tmp_path, "card_id,date,Price,Low (€)\na-1,2026-09-13,12.5,9\n")
+    assert table.prices["currency"].to_pylist() == ["EUR"]
+    assert table.assumed_currency == ""
