@@ -29,6 +29,7 @@ _SYMBOLS = {
     "R$": "BRL",
     "AU$": "AUD",
     "HK$": "HKD",
+    "NT$": "TWD",
     "NZ$": "NZD",
     "S$": "SGD",
     "MX$": "MXN",

@@ -86,6 +86,7 @@ def test_a_long_run_of_spaces_takes_no_longer_than_other_text(text: str) -> None
         ("Price ($CAD)", "CAD"),
         ("Price A$", "AUD"),
         ("Price (HK$)", "HKD"),
+        ("Price (NT$)", "TWD"),
         ("price_krw", "KRW"),
         ("Cena (zł)", "PLN"),
     ],
