@@ -121,8 +121,7 @@ def typed_price(text: str, least: float | None = None, most: float = math.inf) -
         raise ValueError(f"{shown} may be {fraction:.15g} or {whole:.15g}: write {ways}")
     price = Price(money.readings[0])
     if not (price > 0 if least is None else price >= least) or price > most:
-        bounds = f"of at least {least:g}" if least else "of at least zero"
-        bounds = "above zero" if least is None else bounds
+        bounds = "above zero" if least is None else f"of at least {least:g}"
         if most < math.inf:
             bounds += f", up to {most:,.0f}"
         raise ValueError(f"{shown} is not a price: use a number {bounds}")

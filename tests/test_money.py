@@ -46,7 +46,7 @@ def test_two_readings_are_refused_with_both_ways_to_write_them(text: str) -> Non
 def test_the_bounds_are_named() -> None:
     with pytest.raises(ValueError, match=r"'0' is not a price: use a number above zero$"):
         typed_price("0")
-    with pytest.raises(ValueError, match=r"use a number of at least zero, up to 100$"):
+    with pytest.raises(ValueError, match=r"use a number of at least 0, up to 100$"):
         typed_price("-1", 0, 100)
     assert not typed_price("0", 0)
     with pytest.raises(ValueError, match=r"'0.01' is not a price: use a number of at least 0.05$"):
