@@ -159,7 +159,7 @@ def test_rows_that_say_that_there_is_no_price_or_have_no_date_hold_no_day(tmp_pa
 def test_a_total_and_repeated_rows_are_reported_10_15(tmp_path: Path) -> None:
     _, report = collected(text(tmp_path, [*PLAIN, PLAIN[-1], "Total,,512.30"]))
 
-    assert "p.csv: 1 identical rows were merged" in report.warnings
+    assert "p.csv: rows merged with one that has all of their values: 1" in report.warnings
     assert any(
         "the row is a total, not a card (first in line 243: 'Total')" in each
         for each in report.warnings

@@ -65,7 +65,7 @@ class PriceTable:
                 f"(earlier rows not used: {self.superseded:,})"
             )
         if self.repeated:
-            yield f"{self.repeated:,} identical rows were merged"
+            yield f"rows merged with one that has all of their values: {self.repeated:,}"
 
 
 def read_price_table(

@@ -120,7 +120,7 @@ def test_the_report_counts_the_quotes_of_a_day(tmp_path: Path) -> None:
     assert len(found(table)) == 6
     assert list(table.merged()) == [
         "up to 24 quotes a day, kept the last of each UTC day (earlier rows not used: 138)",
-        "1 identical rows were merged",
+        "rows merged with one that has all of their values: 1",
     ]
 
 
