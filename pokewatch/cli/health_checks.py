@@ -167,7 +167,8 @@ def _lake(lake: "Lake") -> Finding:
     name, days = f"prices: {lake.root.name}", lake.days()
     collect = _collect_command(lake.root.name)
     if damaged := _damaged(lake):
-        return Finding(name, "fault", damaged, f"{collect}, which restores or replaces them")
+        remedy = f"{collect}, which restores or replaces them; if it cannot, delete {lake.damaged}"
+        return Finding(name, "fault", damaged, remedy)
     if not days:
         return Finding(name, "warning", "no day collected", collect)
     if not lake.has_catalog():

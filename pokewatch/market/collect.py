@@ -251,7 +251,7 @@ class _Collection:
         """Write the quarantine of a day, unless it is held and the lake has an earlier copy."""
         if day in self.report.held and day in self.lake.days():
             return
-        if not self.lake.quarantined(day).equals(rejected):
+        if not rejected.num_rows or not self.lake.quarantined(day).equals(rejected):
             self.lake.write_quarantined(day, rejected)
 
     def _write_day(self, day: date, prices: pa.Table) -> None:

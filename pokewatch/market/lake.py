@@ -155,13 +155,18 @@ class Lake:
         return _read(path, REJECTED_SCHEMA) if path.exists() else REJECTED_SCHEMA.empty_table()
 
     def write_quarantined(self, day: date, rejected: pa.Table) -> None:
-        """Replace the rejected rows of a day; an empty table removes them."""
+        """Replace the rejected rows of a day; an empty table removes them.
+
+        Then a damaged file of them that was set aside is not lost any more, and removed as well.
+        """
         path = _part(self.quarantine, day)
         if rejected.num_rows:
             _write(path, conform(rejected, REJECTED_SCHEMA), self._incomplete)
-        elif path.exists():
-            path.unlink()
-            path.parent.rmdir()
+            return
+        for old in (path, self.damaged / path.relative_to(self.raw)):
+            if old.exists():
+                old.unlink()
+                old.parent.rmdir()
 
     def unreadable(self) -> list[Path]:
         """Return the files that are not complete Parquet. Raise LakeError if one cannot be opened.

@@ -418,6 +418,7 @@ def test_the_doctor_names_damaged_files_and_the_command_that_replaces_them(home:
     assert finding["state"] == "fault"
     assert finding["detail"] == f"{days[1] / 'part.parquet'} cannot be read"
     assert finding["remedy"].startswith("pokewatch collect --cards 5 --seed 0,")
+    assert finding["remedy"].endswith(f"delete {days[1].parents[2] / 'damaged'}")
     assert found()["prices: simulated-6-0"]["state"] == "ok"
 
     report = run_json("collect", "--cards", "5", "--days", "3")

@@ -9,9 +9,12 @@ import pytest
 
 from pokewatch.errors import LakeError, PriceSchemaError
 from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
+from pokewatch.market.collect import collect
 from pokewatch.market.lake import Lake
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA
+from pokewatch.market.sources.file import FileSource
+from pokewatch.settings import SourceSettings
 
 DAY = date(2026, 1, 2)
 
@@ -212,6 +215,27 @@ def test_quarantine_keeps_reasons_and_empties(tmp_path: Path) -> None:
     assert lake.quarantined(DAY)["reason"].to_pylist() == ["negative"]
     lake.write_quarantined(DAY, REJECTED_SCHEMA.empty_table())
     assert not lake.quarantined(DAY).num_rows
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_damaged_quarantine_is_lost_until_its_day_is_read_again(
+    home: Path, tmp_path: Path, left: int
+) -> None:
+    rows, bad = [f"card-{n},2026-01-02,{n + 1}" for n in range(60)], ["x-1,2026-01-02,-1"]
+    path, lake = tmp_path / "p.csv", Lake(tmp_path / "lake")
+
+    def read_again(rejected: list[str]) -> None:
+        path.write_text("\n".join(["card_id,date,price", *rows, *rejected]))
+        collect(FileSource(SourceSettings.read(), path), lake, [DAY])
+
+    read_again(bad)
+    (lake.quarantine / "2026-01-02" / "part.parquet").write_bytes(b"PAR1")
+    with lake.locked():
+        lake.set_aside_unreadable()
+    assert lake.lost() == [Path("quarantine/2026-01-02/part.parquet")]
+    read_again(bad[:left])
+    assert lake.lost() == []
+    assert lake.quarantined(DAY).num_rows == left
 
 
 def test_the_games_of_a_day_are_recorded_with_it(tmp_path: Path) -> None:
