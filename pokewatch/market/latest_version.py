@@ -98,11 +98,13 @@ class LatestVersions:
             lake.locked(),
             tempfile.TemporaryDirectory(prefix=".version-", dir=lake.root) as scratch,
         ):
-            lost, empty = lake.lost(), not lake.days()
-            if not lost and not empty:  # another process was faster
+            versions, empty = DataVersions(lake.root, self._settings), not lake.days()
+            stored_paths = set() if empty else versions.paths(version)
+            lost = [path for path in lake.lost() if path in stored_paths]
+            if not lost and not empty:  # another process was faster, or the version has none
                 return None
             stored = Path(scratch) / "raw"
-            DataVersions(lake.root, self._settings).materialise(version, stored)
+            versions.materialise(version, stored)
             if empty:
                 _replace_all(lake.raw, stored, Path(scratch) / "former")
             else:
@@ -125,6 +127,5 @@ def _replace_all(raw: Path, stored: Path, former: Path) -> None:
 
 def _replace_lost(raw: Path, stored: Path, lost: Iterable[Path]) -> None:
     for path in lost:
-        if (stored / path).exists():
-            (raw / path).parent.mkdir(parents=True, exist_ok=True)
-            (stored / path).replace(raw / path)
+        (raw / path).parent.mkdir(parents=True, exist_ok=True)
+        (stored / path).replace(raw / path)

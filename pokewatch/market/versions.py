@@ -24,6 +24,7 @@ from typing import Any
 from pokewatch.atomic_file import atomic_file
 from pokewatch.errors import VersionError
 from pokewatch.market.recent_saves import LIST, RecentSaves
+from pokewatch.remote_files import open_remote, read_json
 from pokewatch.settings import Home, VersionSettings
 
 _VERSION = re.compile(r"^[0-9a-f]{32}$")
@@ -114,6 +115,17 @@ class DataVersions:
             ):
                 repository.pull(targets=[str(pointer)])
             (Path(scratch) / "data").replace(folder)
+
+    def paths(self, version: str) -> set[Path]:
+        """Return the paths of the files of `version` in its folder, without fetching the files.
+
+        Raise VersionError.
+        """
+        remote = self._settings.remote()
+        with _reported(f"the list of data version {version} cannot be read from {remote}"):
+            files, root = open_remote(remote, self._settings)
+            entries = read_json(files, f"{root}/files/md5/{version[:2]}/{version[2:]}{LIST}")
+        return {Path(entry["relpath"]) for entry in entries}
 
     def checkout(self, version: str) -> Path:
         """Return a read-only folder with the files of `version`, shared by all processes here.

@@ -14,6 +14,7 @@ from pokewatch.market.collect import collect
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.sources.simulated import SimulatedSource
+from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline.collection import collect_prices
 from pokewatch.settings import Home, VersionSettings
 from tests.s3 import reach
@@ -175,6 +176,21 @@ def test_unreadable_files_that_no_version_has_are_collected_again(
     assert lake.day(days[1]).drop_columns(["observed_at"]).equals(prices)
     assert lake.catalog().equals(cards)
     assert LatestVersions().read(lake.root.name) == found.raw_version
+
+
+def test_a_version_without_a_lost_file_is_not_fetched(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(Home.read().lakes / "simulated-12-0")
+    collect(SimulatedSource(12), lake, [date(2026, 1, 30)])
+    LatestVersions().save(lake)
+    collect(SimulatedSource(12), lake, [date(2026, 1, 31)])
+    damage(lake, "prices/2026-01-31")
+    fetched = []
+    monkeypatch.setattr(DataVersions, "materialise", lambda *given: fetched.append(given))
+    assert LatestVersions().restore(lake) is None
+    assert fetched == []
+    assert lake.lost() == [Path("prices/2026-01-31/part.parquet")]
 
 
 def test_a_catalogue_alone_that_is_lost_is_collected_again(home: Path) -> None:

@@ -48,6 +48,13 @@ def test_a_version_comes_back_in_an_empty_folder_from_hash_and_remote_alone(
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["raw"]
 
 
+def test_the_paths_of_a_version_are_those_of_its_files(root: Path) -> None:
+    version = DataVersions(root).save(root / "raw")
+    assert {str(path) for path in DataVersions(root).paths(version)} == set(contents(root / "raw"))
+    with pytest.raises(VersionError, match=f"the list of data version {'0' * 32} cannot be read"):
+        DataVersions(root).paths("0" * 32)
+
+
 def test_the_version_follows_the_content_and_nothing_else(root: Path, tmp_path: Path) -> None:
     versions = DataVersions(root)
     first = versions.save(root / "raw")
