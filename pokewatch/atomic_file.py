@@ -22,12 +22,12 @@ def atomic_file(path: Path, folder: Path | None = None, *, mode: int = 0o666) ->
     that no other process uses, with the permissions `mode` as far as the umask allows. Files of
     `path` that a killed process left there are removed.
 
-    Where `path` is a symbolic link, the file that it leads to is replaced, except with `folder`.
+    If `path` is a symbolic link, its target is replaced, unless `folder` is given.
 
-    Raise OSError where `path` is a device or pipe, such as /dev/stdout, which no file replaces.
+    Raise OSError if `path` is a device or a pipe, such as /dev/stdout: it must not be replaced.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     if folder is None and path.is_symlink():
         path = Path(os.path.realpath(path))
     parent = folder or path.parent

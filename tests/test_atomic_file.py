@@ -47,7 +47,7 @@ def test_a_pipe_or_device_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     link.symlink_to(pipe)
     for path in (pipe, link):
-        with pytest.raises(OSError, match="it is no regular file"), atomic_file(path) as file:
+        with pytest.raises(OSError, match="it is not a regular file"), atomic_file(path) as file:
             file.write(b"text")
     assert pipe.is_fifo()
     assert link.is_symlink()

@@ -94,9 +94,9 @@ def export(
 
 
 def _format_of(out: Path) -> ExportFormat:
-    """Return the format that a file is named for. Raise UsageError for any other.
+    """Return the format that the name of a file ends with. Raise UsageError for another ending.
 
-    A Parquet file named `cards.xlsx` would be opened by a program that calls it damaged.
+    A spreadsheet would open a Parquet file named `cards.xlsx`, and call it damaged.
     """
     formats: dict[str, ExportFormat] = {
         "": "parquet",
@@ -105,6 +105,6 @@ def _format_of(out: Path) -> ExportFormat:
     found = formats.get(out.suffix.lower())
     if found is None:
         raise click.UsageError(
-            f"--out {out.name!r} is named for neither format: use .csv or .parquet, or add --format"
+            f"--out {out.name!r} does not end in .csv or .parquet: rename it, or add --format"
         )
     return found
