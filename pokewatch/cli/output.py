@@ -161,7 +161,7 @@ def format_price(price: float | None, currency: str) -> str:
 
 
 def format_percent(share: float | None) -> str:
-    """Return a share with its sign, which one that is shown as 0.0% has not."""
+    """Return a share with its sign; one that is shown as 0.0% has none."""
     text = "-" if share is None else f"{share:+z.1%}"
     return "0.0%" if text == "+0.0%" else text
 

@@ -72,8 +72,8 @@ class DataVersions:
     ) -> bool:
         """Remove what a power failure left of these files at the remote, if it is a folder.
 
-        DVC takes a file there for whole, and with a version's list all of its files for present:
-        it would not write them again. Return whether one is absent.
+        DVC assumes that a file there is complete, and that all files of a version are present if
+        its list is: it would not write them again. Return whether one is absent.
         """
         if "://" in self._settings.remote():
             return False
@@ -173,10 +173,10 @@ def _forget_pushed(repository: Any) -> None:
 
 
 def _forget_former(root: Path, folder: Path) -> None:
-    """Remove what an earlier save of `folder` left of its own.
+    """Remove the lock list and the pointer file that an earlier save of `folder` left.
 
-    DVC writes these files in place, so that a full disk or a kill leaves them unreadable; and the
-    list of locks names processes by numbers that others have after a restart.
+    DVC writes them in place, so that a full disk or a kill leaves them unreadable; and the list of
+    locks names processes by ids that others have after a restart.
     """
     for left in (root / ".dvc" / "tmp" / "rwlock", folder.with_name(f"{folder.name}.dvc")):
         with _reported(f"{folder} cannot be saved"):

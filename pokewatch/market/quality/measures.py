@@ -81,7 +81,7 @@ def measure_day(
 def unusable(rejected: pa.Table) -> int:
     """Return how many rejected rows of a day count as its errors.
 
-    Rows without a date, which the first day of a file has in quarantine, are none of its rows.
+    Rows without a date are in the quarantine of a file's first day, but are not of that day.
     """
     errors = pc.and_(pc.is_valid(rejected["date"]), pc.not_equal(rejected["reason"], NO_PRICE))
     return int(pc.sum(errors).as_py() or 0)

@@ -14,8 +14,8 @@ from pokewatch.market.tabular.sheet import Sheet, shortened
 def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     """Return the sheet with the columns `date` and `market_price` in place of its columns of days.
 
-    Cells that are empty are no rows: the card had no price that day. Columns of prices or
-    sales beside those of the days are of no day, and not used.
+    Cells that are empty are no rows: the card had no price that day. Other columns of prices or
+    sales belong to no day, and are not used.
     """
     width, rows = len(columns.days), sheet.rows
     of_no_day = {columns.named.get(field) for field in (*PRICE_COLUMNS, "volume", "stale_days")}
