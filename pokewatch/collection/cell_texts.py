@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
-from pokewatch.market.tabular.numbers import is_placeholder
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
 
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
-_DECIMAL = re.compile(r"^(\d+)\.0+$")
+_DECIMAL = re.compile(WHOLE_AS_DECIMAL)
 _WHOLE = frozenset({"product_id", "market_id", "number"})
 _DESCRIBING = _WHOLE | {"set_name", "set_code", "printing", "language", "condition", "game"}
 _MEANT = {"printing": "-", "number": "?"}  # no foil; the number of an Unown

@@ -12,7 +12,7 @@ from pokewatch.market.catalog import slugify
 from pokewatch.market.prices import CARD_ID_PATTERN
 from pokewatch.market.tabular.cells import plain_texts
 from pokewatch.market.tabular.columns import Columns
-from pokewatch.market.tabular.numbers import is_placeholder
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
 from pokewatch.market.tabular.sheet import Sheet
 
 _NAME_FIELDS = ("name", "set_name", "set_id", "number", "printing")
@@ -78,7 +78,7 @@ def field_texts(sheet: Sheet, columns: Columns, field: str) -> pa.Array:
     encoded = texts.dictionary_encode()  # most texts are repeated on every day
     given = encoded.dictionary
     if whole:
-        given = pc.replace_substring_regex(given, r"^(\d+)\.0+$", r"\1")
+        given = pc.replace_substring_regex(given, WHOLE_AS_DECIMAL, r"\1")
     if may_lack:
         known = [None if _is_nothing(text) else text for text in given.to_pylist()]
         given = pa.array(known, pa.string())

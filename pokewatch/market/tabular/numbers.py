@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from pokewatch.money import Decimal, Money, as_typed
 
+# A whole number as programs store it in a column that has empty cells.
+WHOLE_AS_DECIMAL = r"^(\d+)\.0+$"
 STRAY = 50  # cells that agree make one that does not an error of its own
 
 # A cell that says "nothing here", as spreadsheets and sites write it.
