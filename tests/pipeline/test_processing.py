@@ -68,7 +68,7 @@ def test_ten_shards_and_one_give_the_same_models_and_books(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    for shards, filled in ((1, 1), (10, 2)):
+    for shards, filled in ((1, 1), (10, 8)):
         # Neither can use what the other has stored.
         monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path / str(shards)))
         made.append(_results(shards, filled))
