@@ -169,7 +169,7 @@ def test_old_data_and_two_models_side_by_side(tmp_path: Path) -> None:
         stale: Any = next(
             each for each in listener.heard if each["groupLabels"]["alertname"] == "StaleData"
         )
-        assert "36 hours are allowed" in stale["commonAnnotations"]["description"]
+        assert "the limit is 36 hours" in stale["commonAnnotations"]["description"]
 
         for folder, server in zip(folders, servers, strict=True):
             _publish(folder, "9", _fresh_book)
