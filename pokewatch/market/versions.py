@@ -60,9 +60,9 @@ class DataVersions:
             (stage,) = repository.add(str(folder))
             (saved,) = stage.outs
             version = str(saved.hash_info.value).removesuffix(LIST)
-            hashes = [str(entry["md5"]) for entry in saved.get_obj().as_list()]
-            RecentSaves(self._settings).record(version, hashes)
-            if self._remove_damaged(version, saved.get_obj().as_list(), folder):
+            entries = saved.get_obj().as_list()
+            RecentSaves(self._settings).record(version, [str(entry["md5"]) for entry in entries])
+            if self._remove_damaged(version, entries, folder):
                 _forget_pushed(repository)
             repository.push(targets=[stage.path])
             return version
