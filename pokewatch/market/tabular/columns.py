@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pokewatch.market.prices import PRICE_COLUMNS
 from pokewatch.market.tabular.dates import parse_date
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import simplified
@@ -170,6 +171,8 @@ _OTHERWISE = {
     "card_id": ", or, where each column is a card, exchange rows and columns",
     "date": ", or give the day of all rows: POKEWATCH_FILE_DAY=2025-10-22",
 }
+COUNTS = {"volume": "sales", "stale_days": "days"}  # what whole numbers count
+NUMERIC_FIELDS = (*PRICE_COLUMNS, *COUNTS)
 _CENTS = frozenset({"cent", "cents", "pennies"})
 _MONEY_WORDS = (
     frozenset({"usd", "us", "eur", "euro", "ca", "gbp", "jpy", "cad", "aud", "in"}) | _CENTS

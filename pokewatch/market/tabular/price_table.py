@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.market.prices import PRICE_COLUMNS, PRICE_SCHEMA
+from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.tabular.cards import card_rows
-from pokewatch.market.tabular.columns import Columns, find_columns
+from pokewatch.market.tabular.columns import NUMERIC_FIELDS, Columns, find_columns
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.row_reader import LeftOut, RowReader
 from pokewatch.market.tabular.rows import (
@@ -131,7 +131,7 @@ def _price_rows(
         "date": pa.array(days[order], pa.date32()),
         "currency": pa.array(currency[order].tolist(), pa.string()),
     }
-    for name in (*PRICE_COLUMNS, "volume", "stale_days"):
+    for name in NUMERIC_FIELDS:
         if name in numbers:
             rows[name] = pa.array(numbers[name][order], pa.float64(), from_pandas=True)
     return rows

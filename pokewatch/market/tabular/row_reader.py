@@ -15,7 +15,7 @@ from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.sources import NO_PRICE, REJECTED_SCHEMA
 from pokewatch.market.tabular.card_ids import card_id_of, field_texts, identities, is_total
 from pokewatch.market.tabular.cells import check_type, is_readable, shown
-from pokewatch.market.tabular.columns import Columns, in_cents
+from pokewatch.market.tabular.columns import COUNTS, NUMERIC_FIELDS, Columns, in_cents
 from pokewatch.market.tabular.currencies import named_currencies, usual_currency
 from pokewatch.market.tabular.date_columns import read_days
 from pokewatch.market.tabular.number_columns import are_whole, evidence_of, read_numbers
@@ -24,8 +24,6 @@ from pokewatch.market.tabular.rows import has_company
 from pokewatch.market.tabular.sheet import Sheet, shortened
 from pokewatch.money import Decimal
 
-_COUNTS = {"volume": "sales", "stale_days": "days"}  # what whole numbers count
-_NUMERIC = (*PRICE_COLUMNS, *_COUNTS)
 _LEAST_PRICE = 0.0005  # a smaller one is 0 to any number of places that prices have
 _IDENTITIES = ("card_id", "product_id", "name")
 FIRST_DAY = date(1996, 1, 1)  # no Pokémon card is older
@@ -61,7 +59,7 @@ class RowReader:
         self._cell_currency = np.full(sheet.rows, "", dtype="<U3")
         for field, name in columns.named.items():
             if field != "time":
-                check_type(sheet.column(name), name, numeric=field in _NUMERIC)
+                check_type(sheet.column(name), name, numeric=field in NUMERIC_FIELDS)
         self._identity = next(name for name in _IDENTITIES if name in columns.named)
         self._raw_ids = identities(sheet, columns, options.key)
         self._totals = np.zeros(sheet.rows, dtype=np.bool_)
@@ -116,25 +114,22 @@ class RowReader:
 
     def numbers(self) -> dict[str, NDArray[np.float64]]:
         """Every column of numbers there is: prices that are not positive are no prices."""
-        named = [name for name in _NUMERIC if name in self._columns.named]
+        named = [name for name in NUMERIC_FIELDS if name in self._columns.named]
         decimal = self._options.decimal or self._decimal(named)
         values: dict[str, NDArray[np.float64]] = {}
         for name in named:
-            whole = name in _COUNTS
-            typed = self._sheet.numbers.get(self._columns.named[name])
-            found = read_numbers(self._column(name), self._sheet.line, name, decimal, whole, typed)
+            whole = name in COUNTS
+            column, typed = self._column(name), self._typed(name)
+            found = read_numbers(column, self._sheet.line, name, decimal, whole, typed)
             self.decimal_convention = self.decimal_convention or found.convention
             if name == "market_price":
                 unmarked = self._options.unit is None and not found.convention
                 unmarked &= not in_cents(self._columns.named[name])
                 self.whole_prices = unmarked and are_whole(found.values)
-            for reason, rows in found.refused.items():
-                if name == "market_price":
-                    self.refuse(reason, rows, name)
-                else:  # the values are NaN
-                    self._note_empty(reason, rows, name)
-            if name == "market_price":
                 self.placeholder = found.missing
+            report = self.refuse if name == "market_price" else self._note_empty  # NaN by now
+            for reason, rows in found.refused.items():
+                report(reason, rows, name)
             self._carry(name, found.currency)
             cents = name in PRICE_COLUMNS and self._in_cents(name)
             values[name] = self._checked(name, found.values / 100 if cents else found.values)
@@ -159,8 +154,8 @@ class RowReader:
             if name == "market_price":
                 self.refuse("market_price is not above 0", values < _LEAST_PRICE, name)
                 return values
-            if name in _COUNTS:
-                reason = f"{name} is not a whole number of {_COUNTS[name]}"
+            if name in COUNTS:
+                reason = f"{name} is not a whole number of {COUNTS[name]}"
                 wrong = (values < 0) | (values > np.floor(values)) | (values > 2**31 - 1)
             else:
                 reason, wrong = f"{name} is not above 0", values <= 0
@@ -181,8 +176,11 @@ class RowReader:
         return next(iter(shown)) if len(shown) == 1 else None
 
     def _evidence(self, name: str) -> Decimal | None:
-        typed = self._sheet.numbers.get(self._columns.named[name])
-        return evidence_of(self._column(name), self._sheet.line, typed)
+        return evidence_of(self._column(name), self._sheet.line, self._typed(name))
+
+    def _typed(self, name: str) -> NDArray[np.float64] | None:
+        """Return the cells of a column of text that the file types as numbers, NaN elsewhere."""
+        return self._sheet.numbers.get(self._columns.named[name])
 
     def currencies(self) -> NDArray[np.str_]:
         """Return each row's currency: from its column, its cells, the header, or the options.

@@ -5,9 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.market.prices import PRICE_COLUMNS
 from pokewatch.market.tabular.cells import is_number, numbers_of
-from pokewatch.market.tabular.columns import Columns
+from pokewatch.market.tabular.columns import NUMERIC_FIELDS, Columns
 from pokewatch.market.tabular.sheet import Sheet, shortened
 
 
@@ -18,7 +17,7 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     sales belong to no day, and are not used.
     """
     width, rows = len(columns.days), sheet.rows
-    of_no_day = {columns.named.get(field) for field in (*PRICE_COLUMNS, "volume", "stale_days")}
+    of_no_day = {columns.named.get(field) for field in NUMERIC_FIELDS}
     unused = [name for name in sheet.names if name in {"date", "market_price", *of_no_day}]
     names = [name for name in sheet.names if name not in (*columns.days, *unused)]
     values = [_as_text(sheet.column(name)) for name in columns.days]
