@@ -186,6 +186,8 @@ def logged(
     def run(ask: Callable[[Gateway], None]) -> list[dict[str, Any]]:
         monkeypatch.setenv("POKEWATCH_EVENTS", "true")
         with gateway_at(mlserver.url, tmp_path, pages="key") as gateway:
+            # Before its first poll the gateway does not know the market, nor do the events.
+            eventually(lambda: gateway.get("/ready", key="").status_code, lambda code: code == 200)
             ask(gateway)
         return read(home / "events")
 
