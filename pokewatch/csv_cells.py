@@ -25,3 +25,8 @@ def safe_cell(value: Any) -> Any:
         text = re.sub(INNER_FORMULA, INNER_TEXT, value)
         return f"'{text}" if text.startswith(FORMULA_STARTS) else text
     return "" if value is None else value
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text of a cell that `safe_cell` marked as text: `+2 Mace` for `'+2 Mace`."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pokewatch.csv_cells import safe_cell
+from pokewatch.csv_cells import safe_cell, text_of_cell
 
 SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -36,3 +36,8 @@ def test_a_formula_is_a_text_whatever_separates_cells(name: str, separator: str)
 
 def test_a_name_with_a_semicolon_stays() -> None:
     assert safe_cell("Foo; bar - x") == "Foo; bar - x"
+
+
+@pytest.mark.parametrize("name", ["+2 Mace", "-", "\uff1dx", "'Tis", "''", "", "Foo"])
+def test_a_name_is_read_as_it_was_written(name: str) -> None:
+    assert text_of_cell(safe_cell(name)) == name

@@ -4,11 +4,12 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pokewatch.atomic_file import atomic_file
+from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import OutputFile, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_price,
@@ -20,16 +21,30 @@ from pokewatch.cli.output import (
     warn_of_old_prices,
 )
 from pokewatch.cli.value import champion_book
+from pokewatch.collection.headers import REFUSED
 from pokewatch.contract import FEE_CURRENCIES, Fees
 from pokewatch.csv_cells import safe_cell
 from pokewatch.errors import OutputError
 
+if TYPE_CHECKING:
+    from pokewatch.collection.exports import CollectionLine
+
 _COLUMNS = ("line", "card", "copies", "cond", "market", "fair", "worth", "advice", "chance of fall")
 _SHOWN = 20
 _LINE = 5  # the time to match a line, in that to index a card
+# With those of the line as the file has them, so that what is written can be valued again.
 _FIELDS = (
     "line",
     "name",
+    "set",
+    "set_code",
+    "number",
+    "printing",
+    "language",
+    "game",
+    "product_id",
+    "idproduct",
+    "card_id",
     "quantity",
     "condition",
     "grade",
@@ -69,8 +84,9 @@ def collection() -> None:
 @click.option(
     "--out",
     type=OutputFile(),
-    help="Also write every line with its worth to this CSV file.",
+    help="Also write every line with its worth to this CSV file, which can be valued again.",
 )
+@market_option
 @json_option
 def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> None:
     """Show what the cards in FILE are worth, and which to sell.
@@ -105,7 +121,8 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
         worth = value_collection(book, matcher, found, fees, lambda done: advance(_LINE * done))
     worth |= {"model_version": model.version, "data_version": model.data_version}
     if out is not None:
-        _write(out, [*worth["lines"], *map(_refused_row, worth["refused"])])
+        valued = map(_valued_row, worth["lines"], found.lines)
+        _write(out, [*valued, *map(_refused_row, worth["refused"])])
     if as_json:
         print_json(worth)
     else:
@@ -175,10 +192,28 @@ def _cells(row: Mapping[str, Any], currency: str) -> tuple[str, ...]:
     )
 
 
+def _valued_row(worth: Mapping[str, Any], line: "CollectionLine") -> dict[str, Any]:
+    """Return the row of a line: its worth, and the line as the file has it."""
+    return {
+        **worth,
+        "name": line.name or worth["card_name"],
+        "set": line.set_name,
+        "set_code": line.set_code,
+        "number": line.number,
+        "printing": line.printing,
+        "language": line.language,
+        "game": line.game,
+        "product_id": line.product_id,
+        "idproduct": line.market_id,
+        "card_id": worth["card_id"] or line.card_id,
+        "condition": line.condition or line.condition_text,
+    }
+
+
 def _refused_row(refused: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of a line that was left out."""
     given = {"line": refused["line"], "name": refused["text"], "reason": refused["reason"]}
-    return dict.fromkeys(_FIELDS) | given | {"outcome": "refused"}
+    return dict.fromkeys(_FIELDS) | given | {"outcome": REFUSED}
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import PriceOption, check_currency, json_option, value_errors_as_usage
 from pokewatch.cli.output import print_json, print_table, print_text
 from pokewatch.cli.value import champion_book
@@ -37,6 +38,7 @@ def watch() -> None:
 @click.option("--moves", metavar="10%/7d", help="Rises or falls this much in so many days.")
 @click.option("--currency", help="Currency of the price. Default: that of the market.")
 @click.option("--webhook", metavar="URL", help="Public https:// address to post crossings to.")
+@market_option
 @json_option
 def add(
     card: str,

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from pokewatch.csv_cells import text_of_cell
 from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
 
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
@@ -24,7 +25,7 @@ def cell_text(cell: Any, field: str) -> str:
         return str(int(cell))
     text = " ".join(str(cell).split())
     formula = _TEXT_FORMULA.fullmatch(text)
-    text = formula[1] if formula else text
+    text = formula[1] if formula else text_of_cell(text)
     if field in _DESCRIBING and text != _MEANT.get(field) and is_placeholder(text):
         return ""
     decimal = _DECIMAL.fullmatch(text) if field in _WHOLE else None

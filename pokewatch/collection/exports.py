@@ -15,6 +15,7 @@ from pokewatch.collection.headers import (
     EUROPEAN,
     FOIL_HEADERS,
     PRICECHARTING,
+    REFUSED,
     SELLER_PRICING,
     app_of,
     columns_of,
@@ -188,6 +189,8 @@ def _read_line(line: int, values: Mapping[str, str], style: _Style) -> Collectio
             given = f"its {field.replace('_', ' ')} has {len(value):,} characters"
             return refused(f"{given}, at most {MAX_COLLECTION_CELL} are read")
     name = values.get("name") or values.get("subject", "")
+    if values.get("outcome") == REFUSED:
+        return RefusedLine(line, name, values.get("reason", ""))
     if not (name or any(values.get(field) for field in ("product_id", "card_id", "market_id"))):
         return refused("it names no card")
     if name.casefold().strip(" :") in _TOTALS and not values.get("number"):

@@ -86,6 +86,8 @@ PRICECHARTING = "PriceCharting"
 SELLER_PRICING = "TCGplayer seller pricing"
 DRAGON_SHIELD = "Dragon Shield"
 MANABOX = "ManaBox"
+POKEWATCH = "PokeWatch"  # what `pokewatch collection value --out` writes
+REFUSED = "refused"  # the outcome there of a line that was left out
 # Their seven grades are those of Cardmarket: an excellent copy is better than a lightly played one.
 EUROPEAN = frozenset({CARDMARKET, DRAGON_SHIELD, MANABOX})
 
@@ -105,6 +107,7 @@ _APPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("Archidekt", frozenset({"finish", "multiverse_id"})),
     ("Delver Lens", frozenset({"acquired_price", "tcgplayer_product_id"})),
     (CARD_LADDER, frozenset({"investment", "graded_cert"})),
+    (POKEWATCH, frozenset({"outcome", "why_unvalued"})),
 )
 
 
@@ -127,6 +130,10 @@ def columns_of(headers: Sequence[str], app: str) -> dict[str, int]:
         del found["product_id"]  # it is the id of a condition of the product there
     if app == CARD_LADDER:
         found.pop("name", None)  # a sentence with year, set and grade
+    if app == POKEWATCH:
+        found |= {
+            field: headers.index(field) for field in ("outcome", "reason") if field in headers
+        }
     grader = next((each for each in ("grader", "grading_company") if each in headers), None)
     if grader is not None and "grade" in headers:
         found["grader"] = headers.index(grader)

@@ -4,7 +4,7 @@ Prices are those of near mint copies times the factor of the line's condition, a
 settings. Amounts are in the currency of the market.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -37,6 +37,15 @@ _AMOUNTS = (
     "chance_of_fall",
     "sell_above",
 )
+_CARD = {
+    "card_id": "card_id",
+    "card": "slug",
+    "card_name": "name",
+    "set_name": "set_name",
+    "number": "number",
+    "printing": "printing",
+}
+_NO_CARD: dict[str, Any] = dict.fromkeys(_CARD)
 _UNVALUED: dict[str, Any] = {
     **dict.fromkeys(_AMOUNTS),
     "status": None,
@@ -76,11 +85,7 @@ def value_collection(
     schedule = configured_fees(book.facts.currency, fees)
     matches = matcher.match_all(collection.lines, progress)
     valued = _value(book, collection.lines, matches, schedule, settings)
-    slugs = book.cards.slugs
-    lines = [
-        _described(line, match, slugs)
-        for line, match in zip(collection.lines, matches, strict=True)
-    ]
+    lines = _described(book, collection.lines, matches)
     worth = dict(zip(valued.rows, _worths(valued), strict=True))
     for row, line in enumerate(collection.lines):
         found = worth.get(row, _UNVALUED)
@@ -135,25 +140,40 @@ def _value(
     )
 
 
-def _described(line: CollectionLine, match: Match, slugs: Sequence[str]) -> dict[str, Any]:
-    matched = match.outcome == "matched"
-    return {
-        "line": line.line,
-        "name": line.title,
-        "quantity": line.quantity,
-        "condition": line.condition,
-        "grade": line.grade or None,
-        "outcome": match.outcome,
-        "reason": match.reason,
-        "card": slugs[match.position] if matched else None,
-        "candidates": [slugs[at] for at in match.candidates],
-    }
+def _described(
+    book: PriceBook, lines: Sequence[CollectionLine], matches: Sequence[Match]
+) -> list[dict[str, Any]]:
+    """Return each line as it is read, and the card that it is matched to."""
+    positions = [match.position for match in matches if match.outcome == "matched"]
+    cards = iter(book.cards.describe(np.array(positions, dtype=np.intp)))
+    slugs = book.cards.slugs
+    return [
+        {
+            "line": line.line,
+            "name": line.title,
+            "quantity": line.quantity,
+            "condition": line.condition,
+            "grade": line.grade or None,
+            "outcome": match.outcome,
+            "reason": match.reason,
+            **(_named(next(cards)) if match.outcome == "matched" else _NO_CARD),
+            "candidates": [slugs[at] for at in match.candidates],
+        }
+        for line, match in zip(lines, matches, strict=True)
+    ]
+
+
+def _named(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells a card from others of its name."""
+    return {field: card[name] for field, name in _CARD.items()}
 
 
 def _worths(valued: _Valued) -> list[dict[str, Any]]:
     """Return the worth of each line: prices per copy, and totals for all of its copies."""
     quotes, quantity = valued.quotes, valued.quantity
     status = list(map(str, quotes.status))
+    now, later = _cents(valued.proceeds * quantity), _cents(valued.later * quantity)
+    market, sell_above = _cents(quotes.market).tolist(), valued.sell_above.tolist()
     columns = {
         "market_price": _numbers(quotes.market),
         "fair_price": _numbers(quotes.fair),
@@ -163,17 +183,20 @@ def _worths(valued: _Valued) -> list[dict[str, Any]]:
         "signal": list(map(str, valued.decided.signal)),
         "market_total": _numbers(quotes.market * quantity),
         "fair_total": _numbers(quotes.fair * quantity),
-        "proceeds_now": _numbers(valued.proceeds * quantity),
-        "gain_of_selling": _numbers((valued.proceeds - valued.later) * quantity),
+        "proceeds_now": _numbers(now),
+        "gain_of_selling": _numbers(now - later),
         "chance_of_fall": _numbers(valued.chance_of_fall, 4),
         "sell_above": _numbers(valued.sell_above),
-        "advice": list(map(_advice, quotes.market.tolist(), valued.sell_above.tolist(), status)),
+        "advice": list(map(_advice, market, sell_above, status)),
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _advice(market: float, sell_above: float, status: str) -> str:
-    """Return whether to sell now, by the price at which selling beats keeping."""
+    """Return whether to sell now, by the price at which selling beats keeping.
+
+    Both are in cents, as the answer has them.
+    """
     if status != "ok" or not (isfinite(market) and isfinite(sell_above)):
         return UNSURE
     return SELL if market >= sell_above else KEEP
@@ -187,7 +210,9 @@ def _why_unvalued(line: CollectionLine, match: Match, worth: dict[str, Any]) -> 
         return f"there are no prices of graded copies ({line.grade})"
     if line.condition is None:
         return f"the condition {line.condition_text!r} is not known"
-    return None if worth["market_price"] is not None else "the card has no market price on this day"
+    if worth["market_price"] is None:
+        return "the card has no market price on this day"
+    return None if worth["fair_price"] is not None else "the card has no fair price on this day"
 
 
 def _counts(collection: Collection, matches: Sequence[Match]) -> dict[str, dict[str, int]]:
@@ -203,20 +228,31 @@ def _counts(collection: Collection, matches: Sequence[Match]) -> dict[str, dict[
 
 
 def _totals(book: PriceBook, valued: _Valued) -> dict[str, Any]:
-    """Return the sums over the lines with a market price, and the interval of the sum."""
+    """Return the sums of the lines with a market price, and the interval of the fair total.
+
+    Each line is rounded to cents first, so that the amounts of the lines add up to the totals.
+    """
     priced = np.isfinite(valued.quotes.market) & np.isfinite(valued.quotes.fair)
     quantity = np.where(priced, valued.quantity, 0.0)
-    fair = float(np.nansum(valued.quotes.fair * quantity))
     interval = total_interval(book, valued.quotes.position, quantity * valued.factor)
+
+    def total(prices: Floats) -> float:
+        return round(float(np.nansum(_cents(prices * quantity))), 2)
+
+    fair = total(valued.quotes.fair)
     return {
         "copies": int(quantity.sum()),
-        "market": round(float(np.nansum(valued.quotes.market * quantity)), 2),
-        "fair": round(fair, 2),
+        "market": total(valued.quotes.market),
+        "fair": fair,
         "lower": None if interval is None else round(fair * interval[0], 2),
         "upper": None if interval is None else round(fair * interval[1], 2),
-        "proceeds_now": round(float(np.nansum(valued.proceeds * quantity)), 2),
-        "proceeds_at_horizon": round(float(np.nansum(valued.later * quantity)), 2),
+        "proceeds_now": total(valued.proceeds),
+        "proceeds_at_horizon": total(valued.later),
     }
+
+
+def _cents(amounts: Floats) -> Floats:
+    return np.array([round(amount, 2) for amount in amounts.tolist()], dtype=np.float64)
 
 
 def _numbers(values: Floats, decimals: int = 2) -> list[float | None]:

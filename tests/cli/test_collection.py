@@ -1,6 +1,7 @@
 """`pokewatch collection value`, on a champion made by the real pipeline."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -62,6 +63,48 @@ def test_every_line_is_written(export: Path, tmp_path: Path) -> None:
     assert rows[-2]["name"] == "'=cmd()"
     assert (rows[-1]["line"], rows[-1]["outcome"]) == ("63", "refused")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_was_written_is_valued_as_before(tmp_path: Path, book: PriceBook) -> None:
+    """Conditions that are not known, grades, lines of no copy and of no card included."""
+    card, other = book.cards.describe(np.arange(2))
+    known = f"{card['name']},{card['set_name']},{card['number']},{card['printing']}"
+    lines = [
+        "name,set,number,printing,language,condition,grade,product_id,quantity",
+        f"{known},,excellent,,,3",
+        f"{known},,Chewed,,,2",
+        f"{known},,,PSA 10,,1",
+        f"{known},,NM,,,0",
+        f"{known},,NM,,,many",
+        f"{card['name']},Nowhere,1,Normal,Japanese,NM,,,4",
+        "+2 Mace,Nowhere,1,Normal,,NM,,,5",
+        ",,,,,NM,,999999999,6",
+        f"{other['slug']},,,,,NM,,,7",
+    ]
+    path, written, again = tmp_path / "mine.csv", tmp_path / "worth.csv", tmp_path / "again.csv"
+    path.write_text("\n".join(lines))
+    first = json.loads(
+        run("collection", "value", str(path), "--json", "--out", str(written)).stdout
+    )
+    second = json.loads(
+        run("collection", "value", str(written), "--json", "--out", str(again)).stdout
+    )
+    assert (first["app"], second["app"]) == (None, "PokeWatch")
+    assert first["counts"]["refused"]["lines"] == 2
+    assert (second["counts"], second["totals"]) == (first["counts"], first["totals"])
+    changed = {"line", "reason"}
+    for before, after in zip(first["lines"], second["lines"], strict=True):
+        assert {name for name in before if before[name] != after[name]} <= changed, before
+    assert [each["reason"] for each in second["refused"]] == [
+        each["reason"] for each in first["refused"]
+    ]
+    rows = [
+        list(csv.DictReader(io.StringIO(each.read_bytes().decode(), newline="")))
+        for each in (written, again)
+    ]
+    for row in (*rows[0], *rows[1]):
+        del row["line"], row["reason"]
+    assert rows[0] == rows[1]
 
 
 def test_what_is_no_collection_is_explained(champion_home: Path, tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ def test_a_market_need_not_be_named_while_it_is_the_only_one(
         exported = registry_home / f"{seed}.csv"
         assert run("export", "--out", str(exported), *market).exit_code == 0
         assert f",{found['market_price']}," in exported.read_text()
+        valued = json.loads(run("collection", "value", str(exported), "--json", *market).stdout)
+        assert valued["counts"]["matched"]["lines"] == 8
+        assert run("watch", "add", found["slug"], "--below", "1", *market).exit_code == 0
+    watched = json.loads(run("watch", "list", "--json").stdout)
+    assert len(watched) == 2
     assert "POKEWATCH_MARKET" not in os.environ
 
 

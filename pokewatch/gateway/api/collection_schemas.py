@@ -100,7 +100,12 @@ class LineWorth(msgspec.Struct, frozen=True):
     grade: str | None
     outcome: Literal["matched", "ambiguous", "unmatched"]
     reason: Annotated[str, Meta(description="How it was matched, or why it was not.")]
+    card_id: Annotated[str | None, Meta(description="The id of the card; null unless matched.")]
     card: Annotated[str | None, Meta(description="The slug of the card.")]
+    card_name: Annotated[str | None, Meta(description="The name of the card in the catalogue.")]
+    set_name: str | None
+    number: str | None
+    printing: str | None
     candidates: Annotated[list[str], Meta(description="The cards that it may be.")]
     market_price: _Amount
     fair_price: _Amount

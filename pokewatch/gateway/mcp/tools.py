@@ -162,8 +162,8 @@ class Tools:
         body |= {"fees": fees} if fees else {}
         found = await self._call("POST", "/collections/value", _named(market), body)
         notes = [
-            "Prices of conditions and grades are fractions of a near mint copy's, an assumption.",
-            "The total has only the lines that were matched to one card.",
+            "Prices of conditions are fractions of a near mint copy's, an assumption.",
+            "The totals have only the lines whose why_unvalued is null: not graded copies.",
         ]
         return await self._answer(found, _without(found, "request_id"), notes)
 

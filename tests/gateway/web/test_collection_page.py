@@ -41,6 +41,11 @@ def test_an_uploaded_file_is_valued_as_by_the_api(gateway: Gateway, encoding: st
     assert response.headers["cache-control"] == "no-store"
 
 
+def test_a_row_tells_its_card_from_others_of_its_name(gateway: Gateway) -> None:
+    text = words(page(upload(gateway, b"", text="card_id,quantity\ncard_4,1200\n")))
+    assert "Pokémon 4 Set 0 · 004/100 · Normal · NM 1,200 $5.04" in text
+
+
 def test_pasted_lines(gateway: Gateway) -> None:
     assert "1 lines matched" in words(page(upload(gateway, b"", text=CSV)))
 

@@ -32,6 +32,11 @@ def test_pages_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None
     assert "€" in response.text or path in ("/sets/set0", "/track-record", "/status", "/collection")
 
 
+def test_the_command_of_a_card_names_its_market(both: Gateway) -> None:
+    shown = words(page(both.get("/cards/card_4?market=file-europe", key="", headers=BROWSER)))
+    assert re.search(r"pokewatch watch add card_4 --below [\d.]+ --market file-europe ?,", shown)
+
+
 @pytest.mark.parametrize("path", ["/cards/nobody?", "/movers?days=2&", "/cards?cursor=x&"])
 def test_problems_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None:
     response = both.get(f"{path}market=file-europe", key="", headers=BROWSER)
