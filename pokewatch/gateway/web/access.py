@@ -11,6 +11,7 @@ from pokewatch.gateway.http.problems import FORBIDDEN, UNAUTHORIZED, ProblemErro
 from pokewatch.gateway.web.sessions import Sessions
 
 SIGN_IN = "/sign-in"
+UNSENT = "unsent"  # in its query after the session has ended before a form was sent
 _SCOPE = "read"
 _NO_STORE: Header = (b"cache-control", b"no-store")
 
@@ -49,12 +50,12 @@ class PageAccess:
             else self._sessions.find(context)
         )
         if key is None:
-            return _see_other(f"{SIGN_IN}?next={quote(_target(context), safe='')}")
+            return _see_other(f"{SIGN_IN}?{_return_query(context)}")
         await self._authenticator.admit(key, context, scope)
         return None
 
     async def sign_in(self, context: RequestContext, receive: Receive) -> Answer:
-        """Start a session with the key of the form, and return to the page that was requested.
+        """Start a session with the key of the form, and return to the page in the query.
 
         Raise ProblemError with 401, 403, 413, 415, 429 or 503.
         """
@@ -65,8 +66,7 @@ class PageAccess:
             raise ProblemError(UNAUTHORIZED, "enter an API key")
         key = await self._authenticator.identify(presented, context)
         await self._authenticator.admit(key, context, _SCOPE)
-        target = local_target(form.get("next", ["/"])[0])
-        return _see_other(target, self._sessions.cookie(key, context))
+        return _see_other(wanted_page(context), self._sessions.cookie(key, context))
 
     async def sign_out(self, context: RequestContext, receive: Receive) -> Answer:
         """End the session. Raise ProblemError with 403."""
@@ -75,16 +75,34 @@ class PageAccess:
         return _see_other("/", self._sessions.ended(context))
 
 
-def local_target(path: str) -> str:
+def wanted_page(context: RequestContext) -> str:
+    """Return the page to show after signing in, `/` if none of this host is wanted."""
+    query = parse_qs(context.scope["query_string"].decode("latin-1"))
+    return _local_target(query.get("next", ["/"])[0])
+
+
+def is_unsent(context: RequestContext) -> bool:
+    """Return whether the visitor was sent to the page for signing in instead of a form's answer."""
+    return UNSENT in parse_qs(context.scope["query_string"].decode("latin-1"))
+
+
+def _local_target(path: str) -> str:
     """Return `path` if it is one of this host, else `/`: a link cannot lead elsewhere."""
     plain = path.isascii() and path.isprintable() and "\\" not in path
     return path if plain and path.startswith("/") and not path.startswith("//") else "/"
 
 
-def _target(context: RequestContext) -> str:
+def _return_query(context: RequestContext) -> str:
+    """Return the query of the page for signing in that leads back to what was requested.
+
+    What a form has sent is lost, and its address may have no page: after it, the visitor returns to
+    the page of its route, and is told.
+    """
+    form = context.scope["method"] == "POST"
+    path: str = context.route if form else context.scope["path"]
     query = context.scope["query_string"].decode("latin-1")
-    path: str = context.scope["path"]
-    return f"{path}?{query}" if query else path
+    target = quote(f"{path}?{query}" if query else path, safe="")
+    return f"next={target}&{UNSENT}=1" if form else f"next={target}"
 
 
 def require_same_origin(context: RequestContext) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,7 +21,7 @@ from pokewatch.gateway.http.problems import NOT_FOUND, UNAUTHORIZED, ProblemErro
 from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag, etag_matches
 from pokewatch.gateway.upstream.v2_messages import Versions
-from pokewatch.gateway.web.access import SIGN_IN, PageAccess, local_target
+from pokewatch.gateway.web.access import SIGN_IN, PageAccess, is_unsent, wanted_page
 from pokewatch.gateway.web.page_queries import PageQuery, market_of
 from pokewatch.gateway.web.page_renderer import PageRenderer, problem_headers
 from pokewatch.gateway.web.rendering import HTML, SECURITY, StaticFiles
@@ -185,8 +184,11 @@ class SignInEndpoint:
                 return
         except ProblemError as error:
             problem, status = error, error.kind.status
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        values = {"problem": problem, "next": local_target(query.get("next", ["/"])[0])}
+        values = {
+            "problem": problem,
+            "next": wanted_page(context),
+            "unsent": problem is None and is_unsent(context),
+        }
         body = self._renderer.render("sign_in.html", context, values)
         headers = problem_headers(problem) if problem else [_NO_STORE]
         await send_page(context, send, (status, headers, body))

@@ -123,8 +123,8 @@ def _forms(
     collection = CollectionPage(collections, renderer, access, uploads)
     return [
         Route(PATH, collection, methods=["GET", "POST"]),
-        Route(watch_page.ADD, watches, methods=["POST"]),
-        Route(watch_page.REMOVE, watches, methods=["POST"]),
+        Route(watch_page.ADD, watches, methods=["GET", "POST"]),
+        Route(watch_page.REMOVE, watches, methods=["GET", "POST"]),
         Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
         Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
     ]

@@ -26,6 +26,7 @@ ADD = f"{PATH}/form"
 REMOVE = f"{PATH}/{{watch_id}}/remove"
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
+_TO_PAGE: Answer = (303, [(b"location", PATH.encode()), _NO_STORE], b"")
 _MOVE_DAYS = 7
 
 
@@ -55,6 +56,8 @@ class WatchPage:
 
     async def _answer(self, context: RequestContext, receive: Receive) -> Answer:
         if context.scope["method"] != "POST":
+            if context.scope["path"] != PATH:  # that of a form, as of a tab that is opened again
+                return _TO_PAGE
             return await self._page(context)
         require_same_origin(context)
         form = parse_qs((await self._forms.read(context, receive)).decode("latin-1"))
@@ -67,7 +70,7 @@ class WatchPage:
             await self._endpoints.drop(context)
         except ProblemError as problem:  # such as that it has been removed in another tab
             return await self._page(context, problem=problem)
-        return 303, [(b"location", PATH.encode()), _NO_STORE], b""
+        return _TO_PAGE
 
     async def _add(self, context: RequestContext, form: dict[str, str]) -> Answer:
         try:

@@ -458,9 +458,9 @@ def keyed(gateway: Gateway, folder: Path) -> Iterator[tuple[Gateway, httpx.Clien
 
 
 def sign_in(client: httpx.Client, key: str, **more: Any) -> httpx.Response:
-    form = {"key": key, "next": "/sets"}
     origin = str(client.base_url).rstrip("/")
-    return client.post("/sign-in", data=form, headers={"origin": origin, **more})
+    headers = {"origin": origin, **more}
+    return client.post("/sign-in?next=/sets", data={"key": key}, headers=headers)
 
 
 def test_a_key_is_entered_once(hostile: Gateway, tmp_path: Path) -> None:
@@ -468,7 +468,10 @@ def test_a_key_is_entered_once(hostile: Gateway, tmp_path: Path) -> None:
         response = client.get("/cards/card_1?range=1m")
         assert response.status_code == 303
         assert response.headers["location"] == "/sign-in?next=%2Fcards%2Fcard_1%3Frange%3D1m"
-        assert 'value="/cards/card_1?range=1m"' in client.get(response.headers["location"]).text
+        action = 'action="/sign-in?next=/cards/card_1%3Frange%3D1m"'
+        form = client.get(response.headers["location"]).text
+        assert action in form
+        assert "what you sent" not in form
         assert client.get("/page-data/suggestions?q=card").status_code == 401
         entered = sign_in(client, gateway.key.key)
         assert (entered.status_code, entered.headers["location"]) == (303, "/sets")
@@ -491,7 +494,9 @@ def test_a_session_counts_towards_the_limit_of_its_key(hostile: Gateway, tmp_pat
 
 def test_keys_that_do_not_open_a_session(hostile: Gateway, tmp_path: Path) -> None:
     with keyed(hostile, tmp_path) as (gateway, client):
-        assert sign_in(client, "pw_wrong").status_code == 401
+        wrong = sign_in(client, "pw_wrong")
+        assert wrong.status_code == 401
+        assert 'action="/sign-in?next=/sets"' in wrong.text, "the next attempt leads there too"
         assert sign_in(client, "").status_code == 401
         batch = gateway.store.create("batch", scopes=("batch",))
         assert sign_in(client, batch.key).status_code == 403
@@ -524,8 +529,13 @@ def test_a_form_from_elsewhere_is_refused(hostile: Gateway, tmp_path: Path, orig
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil", "x"])
 def test_signing_in_does_not_lead_elsewhere(hostile: Gateway, tmp_path: Path, target: str) -> None:
     with keyed(hostile, tmp_path) as (gateway, client):
-        form = {"key": gateway.key.key, "next": target}
-        response = client.post("/sign-in", data=form, headers={"origin": gateway.url})
+        response = client.post(
+            "/sign-in",
+            params={"next": target},
+            data={"key": gateway.key.key},
+            headers={"origin": gateway.url},
+        )
+        assert response.status_code == 303
         assert response.headers["location"] == "/"
 
 

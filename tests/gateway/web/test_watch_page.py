@@ -168,6 +168,29 @@ def test_without_a_session_the_visitor_signs_in_first(keyed: Gateway) -> None:
         assert response.headers["location"].startswith("/sign-in")
 
 
+def test_a_form_after_the_session_has_ended_leads_to_a_page(keyed: Gateway) -> None:
+    """Not to the address of the form, which has none, and not as if the form had been processed."""
+    forms = {
+        "/watches/form": "/watches",
+        "/watches/w_0123456789abcdef/remove": "/watches",
+        "/collection?market=x": "/collection%3Fmarket%3Dx",
+    }
+    for path, wanted in forms.items():
+        sent = keyed.ask("POST", path, key="", headers=BROWSER | {"origin": keyed.url})
+        target = sent.headers["location"]
+        assert target == f"/sign-in?next={wanted.replace('/', '%2F')}&unsent=1"
+        shown = page(keyed.get(target, key="", headers=BROWSER))
+        assert "what you sent was not processed" in words(shown)
+
+
+def test_the_address_of_a_form_leads_to_the_page(keyed: Gateway) -> None:
+    with session(keyed) as browser:
+        for path in ("/watches/form", "/watches/w_0123456789abcdef/remove"):
+            opened_again = browser.get(path)
+            assert opened_again.status_code == 303
+            assert opened_again.headers["location"] == "/watches"
+
+
 def test_open_pages_name_the_command_instead(gateway: Gateway) -> None:
     shown = words(page(gateway.get("/cards/card_4", key="", headers=BROWSER)))
     assert "pokewatch watch add card_4 --below 5.04" in shown
