@@ -55,6 +55,10 @@ Market = Annotated[
     str | None,
     Field(description="The id of a market, from list_markets. Default: that of the card, or all."),
 ]
+OneMarket = Annotated[
+    str | None,
+    Field(description="The id of a market, from list_markets. Default: the first of them only."),
+]
 _Number = BeforeValidator(reject_boolean)
 Limit = Annotated[int, _Number, Field(ge=1, le=50, description="The maximum number of cards.")]
 
@@ -152,7 +156,7 @@ class Tools:
         return await self._answer(found | given, _without(found, "request_id") | given, notes)
 
     async def value_collection(
-        self, lines: Lines, fees: Fees | None = None, market: Market = None
+        self, lines: Lines, fees: Fees | None = None, market: OneMarket = None
     ) -> Json:
         """Value a collection: its worth in all and by line, and which cards to sell.
 
@@ -186,7 +190,7 @@ class Tools:
         notes = ["The lowest ask may be of a copy in any condition."] if price == "low" else []
         return await self._answer(found, {"price": price, **cards}, notes)
 
-    async def track_record(self, market: Market = None) -> Json:
+    async def track_record(self, market: OneMarket = None) -> Json:
         """Tell how good the fair prices have been: past forecasts against what came.
 
         Before the first forecast has its outcome, the evaluation of the model being served.

@@ -179,6 +179,21 @@ def test_the_gateway_starts_without_the_extra() -> None:
     assert done.stdout.strip() == "False"
 
 
+def test_tools_that_answer_for_one_market_say_so(both: Gateway) -> None:
+    listed = both.post("/mcp", LIST, headers=HEADERS).json()["result"]["tools"]
+    market = {each["name"]: each["inputSchema"]["properties"].get("market") for each in listed}
+    graded = [{"card_id": "card_4", "grade": "PSA 10"}]
+    for tool, arguments in (("value_collection", {"lines": graded}), ("track_record", {})):
+        assert "Default: the first of them only" in market[tool]["description"]
+        answer = both.post("/mcp", call(tool, **arguments), headers=HEADERS).json()["result"]
+        assert answer["structuredContent"]["market"] == "simulated-1"
+        if tool == "value_collection":
+            assert answer["structuredContent"]["totals"]["copies"] == 0
+            caveats = " ".join(answer["structuredContent"]["caveats"])
+            assert "not graded copies" in caveats
+            assert "grades are" not in caveats
+
+
 def test_tools_can_be_asked_about_a_market(both: Gateway) -> None:
     async def ask(client: Any) -> dict[str, Any]:
         calls: dict[str, dict[str, Any]] = {
