@@ -12,10 +12,12 @@ PLAYSET = 4  # copies
 
 Decimal = Literal[".", ","]
 
-_COUNT = re.compile(r"[x\u00d7]? ?(\d[\d.,]{0,20}) ?[x\u00d7]?", re.IGNORECASE)
+_COUNT = re.compile(r"[x\u00d7]? ?(\d(?:[\d.,]|[ '\u2019](?=\d)){0,20}) ?[x\u00d7]?", re.IGNORECASE)
+# French and Swiss spreadsheets separate thousands by marks that are no decimal ones.
+_GROUPS = r"\d{1,3}(?:[ '\u2019]\d{3}){1,2}"
 _WHOLE: Mapping[Decimal, re.Pattern[str]] = {
-    ".": re.compile(r"\d{1,9}|\d{1,3}(?:,\d{3}){1,2}"),
-    ",": re.compile(r"\d{1,9}|\d{1,3}(?:\.\d{3}){1,2}"),
+    ".": re.compile(rf"\d{{1,9}}|\d{{1,3}}(?:,\d{{3}}){{1,2}}|{_GROUPS}"),
+    ",": re.compile(rf"\d{{1,9}}|\d{{1,3}}(?:\.\d{{3}}){{1,2}}|{_GROUPS}"),
 }
 
 
@@ -67,7 +69,7 @@ def _readings(text: str) -> dict[Decimal, int]:
     for decimal, pattern in _WHOLE.items():
         whole, mark, fraction = match[1].partition(decimal)
         if pattern.fullmatch(whole) and not fraction.strip("0") and bool(mark) == bool(fraction):
-            found[decimal] = int(re.sub("[.,]", "", whole))
+            found[decimal] = int(re.sub(r"\D", "", whole))
     return found
 
 

@@ -78,7 +78,10 @@ def test_a_quantity_that_is_none_is_refused_alone(quantity: str) -> None:
     assert quantity in found.refused[0].reason
 
 
-@pytest.mark.parametrize(("quantity", "copies"), [("3", 3), ("3.0", 3), ("1,200", 1200), ("", 1)])
+@pytest.mark.parametrize(
+    ("quantity", "copies"),
+    [("3", 3), ("3.0", 3), ("1,200", 1200), ("1\u202f200", 1200), ("1\u00a0200", 1200), ("", 1)],
+)
 def test_quantities(quantity: str, copies: int) -> None:
     assert read(f'name,quantity\nPikachu,"{quantity}"\n').lines[0].quantity == copies
 
