@@ -151,6 +151,19 @@ def test_no_page_is_wider_than_the_narrowest_screen(browser: Browser, gateway: G
     page.context.close()
 
 
+@pytest.mark.parametrize("width", [320, 360, 430])
+def test_amounts_in_millions_do_not_widen_the_page(
+    browser: Browser, gateway: Gateway, width: int
+) -> None:
+    page = opened(browser, gateway, viewport={"width": width, "height": 900})
+    page.goto("/collection")
+    page.get_by_label("or its lines").fill("card_id,quantity\ncard_4,1000000\ncard_5,999999")
+    page.get_by_role("button", name="Value it").click()
+    expect(page.get_by_text("$5,040,000.00")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.context.close()
+
+
 @pytest.mark.parametrize(
     ("scheme", "width"),
     [pytest.param("light", 1300, marks=pytest.mark.slow), ("dark", 390)],
