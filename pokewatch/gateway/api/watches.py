@@ -193,7 +193,10 @@ def idempotency_key(context: RequestContext) -> str | None:
     """Return the Idempotency-Key of a request, None without one. Raise ProblemError (422)."""
     given = context.headers.get(b"idempotency-key")
     if given is not None and not _KEY.fullmatch(given):
-        raise invalid("", "the header Idempotency-Key must be 1 to 255 printable ASCII characters")
+        text = given.decode("latin-1")[:40]
+        raise invalid(
+            "Idempotency-Key", f"expected 1 to 255 printable ASCII characters, got {text!r}"
+        )
     return None if given is None else given.decode()
 
 
