@@ -96,7 +96,7 @@ def _return_query(context: RequestContext) -> str:
     """Return the query of the page for signing in that leads back to what was requested.
 
     What a form has sent is lost, and its address may have no page: after it, the visitor returns to
-    the page of its route, and is told.
+    the page of its route, and reads so there.
     """
     form = context.scope["method"] == "POST"
     path: str = context.route if form else context.scope["path"]
