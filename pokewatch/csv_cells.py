@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # without it Excel reads a CSV file in the local code page
 # Japanese and Chinese spreadsheets take the full-width signs for formulas too.
 _SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 FORMULA_STARTS = (*_SIGNS, "\t", "\r", "\n")

@@ -23,7 +23,7 @@ from pokewatch.cli.output import (
 from pokewatch.cli.value import champion_book
 from pokewatch.collection.headers import REFUSED
 from pokewatch.contract import FEE_CURRENCIES, Fees
-from pokewatch.csv_cells import safe_cell
+from pokewatch.csv_cells import BYTE_ORDER_MARK, safe_cell
 from pokewatch.errors import OutputError
 
 if TYPE_CHECKING:
@@ -225,6 +225,6 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerow([safe_cell(row[name]) for name in _FIELDS])
     try:
         with atomic_file(path) as file:
-            file.write(text.getvalue().encode())
+            file.write(BYTE_ORDER_MARK + text.getvalue().encode())
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pokewatch.csv_cells import BYTE_ORDER_MARK
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
 from tests.cli.test_main import pytestmark as of_the_pipeline
@@ -57,9 +58,10 @@ def test_every_line_is_written(export: Path, tmp_path: Path) -> None:
     assert "60 lines (120 copies) matched" in result.stdout
     assert "line 62: =cmd(): not valued" in result.stdout
     assert "'many' is not a number of copies" in result.stdout
-    with out.open(newline="", encoding="utf-8") as file:
+    with out.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 62
+    assert out.read_bytes().startswith(BYTE_ORDER_MARK)
     assert rows[-2]["name"] == "'=cmd()"
     assert (rows[-1]["line"], rows[-1]["outcome"]) == ("63", "refused")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -99,7 +101,7 @@ def test_what_was_written_is_valued_as_before(tmp_path: Path, book: PriceBook) -
         each["reason"] for each in first["refused"]
     ]
     rows = [
-        list(csv.DictReader(io.StringIO(each.read_bytes().decode(), newline="")))
+        list(csv.DictReader(io.StringIO(each.read_bytes().decode("utf-8-sig"), newline="")))
         for each in (written, again)
     ]
     for row in (*rows[0], *rows[1]):

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from pokewatch.csv_cells import safe_cell
+from pokewatch.csv_cells import BYTE_ORDER_MARK, safe_cell
 from pokewatch.gateway.api.market_schemas import ChangedCard, PriceChanges
 from pokewatch.gateway.http.middleware import Header
 
@@ -44,6 +44,11 @@ def changes_csv(found: PriceChanges) -> bytes:
         for card in cards:
             writer.writerow(_cells(direction, card, found))
     return text.getvalue().encode()
+
+
+def changes_file(found: PriceChanges) -> bytes:
+    """Return the same as a file to download, which spreadsheets read as UTF-8."""
+    return BYTE_ORDER_MARK + changes_csv(found)
 
 
 def _cells(direction: str, card: ChangedCard, found: PriceChanges) -> Iterator[Any]:

@@ -20,7 +20,7 @@ from pokewatch.gateway.alerts import Alerts
 from pokewatch.gateway.api import catalog_calls, queries
 from pokewatch.gateway.api.card_schemas import Mover
 from pokewatch.gateway.api.catalog_reader import CatalogCall
-from pokewatch.gateway.api.changes_csv import changes_csv
+from pokewatch.gateway.api.changes_csv import changes_file
 from pokewatch.gateway.api.composition import CardQuery
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
@@ -178,7 +178,7 @@ class Pages:
         """Return the price changes of the page and those after them, as CSV."""
         query = queries.parse_query(MoversPageQuery, visit.context.scope["query_string"])
         call = catalog_calls.changes_call(_changes_query(visit, query, MAX_PAGE_SIZE))
-        return changes_csv((await self._read(visit, call))[0])
+        return changes_file((await self._read(visit, call))[0])
 
     async def sets(self, visit: Visit) -> Values:
         return {"found": (await self._read(visit, catalog_calls.sets_call()))[0]}

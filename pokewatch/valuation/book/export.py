@@ -16,7 +16,7 @@ from pyarrow import csv
 
 from pokewatch.atomic_file import atomic_file
 from pokewatch.contract import ExportFormat
-from pokewatch.csv_cells import FORMULA_STARTS, INNER_FORMULA, INNER_TEXT
+from pokewatch.csv_cells import BYTE_ORDER_MARK, FORMULA_STARTS, INNER_FORMULA, INNER_TEXT
 from pokewatch.decision import Thresholds, decide
 from pokewatch.valuation.book.reader import PriceBook
 
@@ -68,7 +68,6 @@ _CATALOG = (
 )
 _PRODUCT = r"^tcgplayer-(?P<product>[0-9]+)-"
 _ROW_GROUP = 65_536
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # without it Excel reads a CSV file in the local code page
 
 
 class ExportVersions(NamedTuple):
@@ -197,7 +196,7 @@ def _writer(
         with pq.ParquetWriter(file, schema, compression="zstd") as parquet:
             yield lambda table: parquet.write_table(table.cast(schema))
         return
-    file.write(_BYTE_ORDER_MARK)
+    file.write(BYTE_ORDER_MARK)
     with csv.CSVWriter(file, EXPORT_SCHEMA) as writer:
         yield lambda table: writer.write_table(_without_formulas(table))
 
