@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pokewatch.watches.outbox import Delivery
     from pokewatch.watches.store import Watch, WatchStore
 
-_COLUMNS = ("id", "card", "condition", "state", "crossed", "judged", "webhook", "owner")
+_COLUMNS = ("id", "card", "market", "condition", "state", "crossed", "judged", "webhook", "owner")
 _DELIVERY_COLUMNS = ("id", "state", "attempts", "created", "receiver", "error")
 
 
@@ -239,6 +239,7 @@ def _row(watch: "Watch") -> dict[str, Any]:
     return {
         "id": watch.id,
         "card": watch.slug,
+        "market": watch.market or None,
         "condition": watch.condition.text(watch.currency),
         "state": watch.state if watch.reason is None else f"disarmed: {watch.reason}",
         "crossings": watch.crossings,

@@ -67,9 +67,14 @@ class Condition:
         return self.price is not None
 
     def text(self, currency: str | None) -> str:
-        """Return the condition in words: `at or below 40.00 USD`."""
+        """Return the condition in words: `at or below 40.00 USD`.
+
+        A fraction of a cent is not rounded: 3.46 does not meet `at or below 3.456 USD`.
+        """
         if self.price is not None:
-            return f"at or {self.type} {self.price:,.2f} {currency}"
+            cents = abs(round(self.price, 2) - self.price) < 1e-9
+            price = f"{self.price:,.2f}" if cents else f"{self.price:,.15g}"
+            return f"at or {self.type} {price} {currency}"
         if self.signal is not None:
             return f"signal {self.signal}"
         return f"moves {100 * (self.change or 0):g}% in {self.days} days"

@@ -55,7 +55,7 @@ def test_a_market_need_not_be_named_while_it_is_the_only_one(
         assert valued["counts"]["matched"]["lines"] == 8
         assert run("watch", "add", found["slug"], "--below", "1", *market).exit_code == 0
     watched = json.loads(run("watch", "list", "--json").stdout)
-    assert len(watched) == 2
+    assert [each["market"] for each in watched] == ["simulated-1", "simulated-2"]
     assert "POKEWATCH_MARKET" not in os.environ
 
 

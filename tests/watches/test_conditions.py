@@ -115,5 +115,7 @@ def test_other_texts_are_refused(text: str) -> None:
 
 def test_texts() -> None:
     assert Condition("below", price=1_040).text("USD") == "at or below 1,040.00 USD"
+    assert Condition("below", price=1_003.456).text("USD") == "at or below 1,003.456 USD"
+    assert Condition("above", price=0.1 + 0.2).text("EUR") == "at or above 0.30 EUR"
     assert Condition("signal", signal="SELL").text(None) == "signal SELL"
     assert parse_moves("10%/7d").text(None) == "moves 10% in 7 days"
