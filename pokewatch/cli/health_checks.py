@@ -179,7 +179,7 @@ def _lake(lake: "Lake") -> Finding:
         f", {gaps} missing in between" if gaps else ""
     )
     if hours > MAX_DATA_AGE_HOURS:
-        remedy = "pokewatch collect fetches the missing days"
+        remedy = f"{collect} fetches the missing days"
         if lake.root.name.startswith("file-"):
             remedy = "collect a newer file: pokewatch collect --source file --file FILE"
         return Finding(name, "warning", f"{detail}; {hours / 24:.0f} days old", remedy)
@@ -188,9 +188,13 @@ def _lake(lake: "Lake") -> Finding:
 
 def _collect_command(lake: str) -> str:
     """Return the command that collects into the lake of this name."""
+    from pokewatch.market.sources import SOURCES
+
     source, *options = lake.split("-")
     if source == "simulated" and len(options) == 2:
         return f"pokewatch collect --cards {options[0]} --seed {options[1]}"
+    if source not in SOURCES:  # a game of the catalogue, such as magic-tcgplayer-usd
+        return f"pokewatch collect --market {lake}"
     return f"pokewatch collect --source {source}{' --file FILE' if source == 'file' else ''}"
 
 

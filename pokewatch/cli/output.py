@@ -100,11 +100,15 @@ def warn(text: str) -> None:
 
 def warn_of_old_prices(last_day: date, now: datetime | None = None) -> None:
     """Write a warning if the newest prices are more than MAX_DATA_AGE_HOURS old."""
+    from pokewatch.settings import RegistrySettings
+
     hours = data_age_hours(last_day, now or datetime.now(UTC))
     if hours > MAX_DATA_AGE_HOURS:
+        market = RegistrySettings.read().market
+        named = f" --market {market}" if market else ""
         warn(
             f"the newest prices are of {last_day}, {hours / 24:.0f} days old; "
-            "pokewatch pipeline run collects newer ones"
+            f"pokewatch pipeline run{named} collects newer ones"
         )
 
 

@@ -151,7 +151,7 @@ class Alerts:
         served, now = backend.poller.served, datetime.fromtimestamp(self._now(), UTC)
         if served is None:
             return
-        of = self._of(backend)
+        of, several = self._of(backend), self._markets.several()
         age = data_age_hours(date.fromisoformat(served.last_day), now)
         if age > MAX_DATA_AGE_HOURS:
             yield Alert(
@@ -159,7 +159,8 @@ class Alerts:
                 f"ago; more than {MAX_DATA_AGE_HOURS} are too many",
                 "Signals may be wrong. Look why the last run brought no prices",
                 "StaleData",
-                "pokewatch pipeline card view validate",
+                # A card is that of the newest run, of whichever market.
+                "pokewatch doctor" if several else "pokewatch pipeline card view validate",
             )
         hours = _hours_since(served.created_at, now)
         if hours > MAX_BOOK_AGE_HOURS:
@@ -167,7 +168,9 @@ class Alerts:
                 f"The price book{of} was made {hours:,.0f} hours ago: the daily run is missing",
                 "Look why it failed or was stopped by a check, and run it again",
                 "PipelineMissing",
-                "pokewatch pipeline run",
+                f"pokewatch pipeline run --market {backend.id}"
+                if several
+                else "pokewatch pipeline run",
             )
 
     def _of(self, backend: MarketBackend) -> str:

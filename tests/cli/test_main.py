@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pokewatch.cli import card_choice, output
+from pokewatch.cli.health_checks import _collect_command
 from pokewatch.cli.main import main
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
@@ -404,6 +405,21 @@ def test_the_doctor_warns_of_old_prices(days: int, state: str, home: Path) -> No
     found = findings["prices: simulated-120-0"]
     assert found["state"] == state
     assert ("39" in found["detail"] and "days old" in found["detail"]) == (state == "warning")
+    if state == "warning":
+        assert found["remedy"].startswith("pokewatch collect --cards 120 --seed 0 fetches")
+
+
+@pytest.mark.parametrize(
+    ("lake", "command"),
+    [
+        ("tcgcsv", "pokewatch collect --source tcgcsv"),
+        ("magic-tcgplayer-usd", "pokewatch collect --market magic-tcgplayer-usd"),
+        ("pokemon_price_tracker", "pokewatch collect --source pokemon_price_tracker"),
+        ("file-mine-0123abcd", "pokewatch collect --source file --file FILE"),
+    ],
+)
+def test_the_doctor_names_the_command_of_a_lake(lake: str, command: str) -> None:
+    assert _collect_command(lake) == command
 
 
 def test_the_doctor_names_damaged_files_and_the_command_that_replaces_them(home: Path) -> None:

@@ -93,6 +93,15 @@ def test_old_prices_are_warned_of_on_standard_error(
     assert bool(captured.err) == bool(text)
 
 
+def test_a_warning_of_old_prices_names_the_market_chosen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for market, words in (("", "run collects"), ("file-mine", "run --market file-mine collects")):
+        monkeypatch.setenv("POKEWATCH_MARKET", market)
+        output.warn_of_old_prices(date(2026, 1, 5), datetime(2026, 2, 1, tzinfo=UTC))
+        assert f"pokewatch pipeline {words} newer ones" in " ".join(capsys.readouterr().err.split())
+
+
 def test_an_amount_has_its_currency() -> None:
     assert output.format_price(1234.5, "EUR") == "1,234.50 EUR"
     assert output.format_price(None, "EUR") == "-"

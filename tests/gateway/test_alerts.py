@@ -66,7 +66,7 @@ def test_nothing_is_wrong_with_a_gateway_that_answers() -> None:
 
 def test_a_fault_of_one_of_several_markets_names_it() -> None:
     watched = Watched()
-    old = SimpleNamespace(last_day="2026-01-01", created_at="2026-01-07T02:10:00+00:00")
+    old = SimpleNamespace(last_day="2026-01-01", created_at="2026-01-02T02:10:00+00:00")
     stale = SimpleNamespace(problem=None, served=old)
     away = SimpleNamespace(problem=unavailable("it is down"), served=None)
     watched.backends += [
@@ -76,6 +76,11 @@ def test_a_fault_of_one_of_several_markets_names_it() -> None:
     assert [each.text.partition(":")[0].partition(",")[0] for each in watched.current()] == [
         "The model server of file-trend cannot be used",
         "The newest prices of magic-tcgplayer-usd are of 2026-01-01",
+        "The price book of magic-tcgplayer-usd was made 130 hours ago",
+    ]
+    assert [each.command for each in watched.current()[1:]] == [
+        "pokewatch doctor",
+        "pokewatch pipeline run --market magic-tcgplayer-usd",
     ]
 
 
