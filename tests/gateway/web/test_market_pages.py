@@ -35,6 +35,8 @@ def test_pages_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None
 def test_the_command_of_a_card_names_its_market(both: Gateway) -> None:
     shown = words(page(both.get("/cards/card_4?market=file-europe", key="", headers=BROWSER)))
     assert re.search(r"pokewatch watch add card_4 --below [\d.]+ --market file-europe ?,", shown)
+    for path in ("/cards/card_4", "/cards/card_4/history"):
+        assert f"GET {path}?market=file-europe" in shown
 
 
 @pytest.mark.parametrize("path", ["/cards/nobody?", "/movers?days=2&", "/cards?cursor=x&"])
