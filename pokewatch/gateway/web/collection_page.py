@@ -18,7 +18,8 @@ from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.gateway.web.uploads import UploadBodies
 
 PATH = "/collection"
-_NO_STORE: Header = (b"cache-control", b"no-store")
+# The browser may keep the page: else, back from a card, it would have to send the file again.
+_PRIVATE: Header = (b"cache-control", b"private, no-cache")
 _SHOWN = 200
 
 
@@ -80,7 +81,7 @@ class CollectionPage:
     def _answer(self, context: RequestContext, status: int, values: dict[str, object]) -> Answer:
         values = {"text": "", "fees": "", "marketplaces": FEE_CURRENCIES} | values
         body = self._renderer.render("collection.html", context, values)
-        return status, [_NO_STORE], body
+        return status, [_PRIVATE], body
 
 
 def _content(fields: Mapping[str, bytes]) -> bytes:

@@ -151,6 +151,21 @@ def test_no_page_is_wider_than_the_narrowest_screen(browser: Browser, gateway: G
     page.context.close()
 
 
+def test_a_valued_collection_is_still_there_after_a_look_at_a_card(
+    browser: Browser, gateway: Gateway
+) -> None:
+    page = opened(browser, gateway)
+    page.goto("/collection")
+    page.get_by_label("or its lines").fill("card_id,quantity\ncard_4,3\ncard_5,2")
+    page.get_by_role("button", name="Value it").click()
+    expect(page.get_by_text("Copies valued")).to_be_visible()
+    page.get_by_role("link", name="Pokémon 4").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pokémon 4")
+    page.go_back()
+    expect(page.get_by_text("Copies valued")).to_be_visible()
+    page.context.close()
+
+
 @pytest.mark.parametrize("width", [320, 360, 430])
 def test_amounts_in_millions_do_not_widen_the_page(
     browser: Browser, gateway: Gateway, width: int

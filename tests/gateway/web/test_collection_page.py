@@ -38,7 +38,7 @@ def test_an_uploaded_file_is_valued_as_by_the_api(gateway: Gateway, encoding: st
     assert "1 lines matched, 1 not found, 1 left out." in text
     assert "'many' is not a number of copies" in text
     assert "<script>" in text
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "private, no-cache"
 
 
 def test_a_row_tells_its_card_from_others_of_its_name(gateway: Gateway) -> None:
