@@ -2,8 +2,9 @@
 
 A forecast is *issued* by the price book of a champion, for the day `horizon` days after the book's
 last. It is added once that day has prices, and is never changed. The forecasts of the issues of a
-month are one Parquet file, named by its content, in which each issue is a row group; adding an
-issue writes the file of its month anew and leaves the rest of it as it was. A document lists the
+month are one Parquet file, named by its content, in which each issue is a row group, in the order
+of days and versions; adding an issue writes the file of its month anew and leaves the rest of it as
+it was. A document lists the
 files with their digests, all issues, those that are still open among them, and the summary.
 """
 
@@ -224,7 +225,7 @@ def _groups(folder: Path, file: MonthFile | None) -> list[pa.Table]:
 
 
 def _written(folder: Path, month: str, tables: list[pa.Table]) -> MonthFile:
-    tables = sorted(tables, key=lambda each: (each["issued_on"][0].as_py(), each.num_rows))
+    tables = sorted(tables, key=_day_and_version)
     part = folder / f".{month}.{uuid.uuid4().hex}"
     try:
         with pq.ParquetWriter(part, FORECAST_SCHEMA, compression="zstd") as writer:
@@ -244,6 +245,11 @@ def _written(folder: Path, month: str, tables: list[pa.Table]) -> MonthFile:
         return file
     finally:
         part.unlink(missing_ok=True)
+
+
+def _day_and_version(issue: pa.Table) -> tuple[date, int]:
+    """Return the place of an issue among those of its month: a later version's comes later."""
+    return issue["issued_on"][0].as_py(), int(issue["model_version"][0].as_py())
 
 
 def _issue(found: Mapping[str, Any]) -> Issue:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,18 @@ def test_a_sample_of_the_other_cards_is_compared_with(tmp_path: Path) -> None:
     panel = rising()
     found = stated(tmp_path, panel, 10, ["HOLD", "BUY", *["HOLD"] * (CARDS - 2)])
     assert [each["cards"] for each in earnings(panel, found, FEES, most_cards=2)] == [3, 3]
+
+
+@pytest.mark.parametrize("cards", [CARDS - 1, CARDS])
+def test_of_two_versions_of_a_day_the_later_counts_whatever_their_numbers_of_cards(
+    cards: int, tmp_path: Path
+) -> None:
+    panel, day = rising(), 10
+    issued = panel.dates[day].item()
+    later = forecasts(issued, cards, model_version="10", signal="BUY")
+    found = read(tmp_path, later, forecasts(issued, CARDS, model_version="9"))[0]
+    found = replace(found, cards=tuple(panel.card_id.tolist()))
+    assert earnings(panel, found, FEES)[0]["signals"] == cards
 
 
 def test_no_signal_earns_nothing(tmp_path: Path) -> None:

@@ -74,12 +74,12 @@ def test_every_forecast_is_in_one_month_and_one_version(tmp_path: Path) -> None:
 
 
 def test_two_versions_of_one_day(tmp_path: Path) -> None:
-    again = forecasts(FIRST, 8, model_version="second")
+    again = forecasts(FIRST, 8, model_version="3")
     found = summary(tmp_path, varied(0), again, varied(14))
     assert found["overall"]["forecasts"] == 32
     assert {each["key"]: each["forecasts"] for each in found["versions"]} == {
         "0": 12,
-        "second": 8,
+        "3": 8,
         "14": 12,
     }
 
