@@ -11,6 +11,7 @@ from pokewatch.valuation.evaluation.two_way import Clusters
 from pokewatch.valuation.panel import Bools, Floats, Strings
 
 BINS = 10
+_CLOSE = 1e-9  # relative: 3.45 is 15% above 3.00, but 3.00 * 1.15 is less in floating point
 Z_975 = 1.959963984540054  # standard normal quantile of the upper end of a 95% interval
 
 
@@ -44,8 +45,8 @@ def reliability(
 
 def outcomes_of(last: Floats, truth: Floats, thresholds: Thresholds) -> dict[str, Bools]:
     """Return for each signal whether it comes true, from the quotes then and at the horizon [m]."""
-    within = (truth > last * (1 + np.asarray(thresholds.buy))) & (
-        truth <= last * (1 + np.asarray(thresholds.sell))
+    within = (truth > last * (1 + np.asarray(thresholds.buy)) * (1 + _CLOSE)) & (
+        truth <= last * (1 + np.asarray(thresholds.sell)) * (1 + _CLOSE)
     )
     return {BUY: truth > last, HOLD: within, SELL: truth < last}
 

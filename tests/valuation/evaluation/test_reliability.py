@@ -4,7 +4,8 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from pokewatch.valuation.evaluation.reliability import reliability
+from pokewatch.decision import Thresholds
+from pokewatch.valuation.evaluation.reliability import outcomes_of, reliability
 from pokewatch.valuation.evaluation.two_way import Clusters
 from tests.valuation.evaluation.test_scores import some_forecasts
 
@@ -93,3 +94,13 @@ def test_a_few_signals_that_all_come_true_do_not_leave_out_a_little_less() -> No
     assert stated < 0.98
     assert low == pytest.approx(1 - 1.96 * (stated * (1 - stated) / 20) ** 0.5, abs=1e-3)
     assert high == 1
+
+
+def test_whether_a_cent_price_is_within_the_thresholds_is_decided_as_in_whole_numbers() -> None:
+    cents = np.arange(20, 4001, 20)
+    for offset, within in ((-1, True), (0, True), (1, False)):
+        at_upper = (cents * 115 // 100 + offset) / 100
+        assert (outcomes_of(cents / 100, at_upper, Thresholds())["HOLD"] == within).all()
+    for offset, within in ((-1, False), (0, False), (1, True)):
+        at_lower = (cents * 9 // 10 + offset) / 100
+        assert (outcomes_of(cents / 100, at_lower, Thresholds())["HOLD"] == within).all()
