@@ -16,7 +16,7 @@ from pokewatch.valuation.asks import Asks
 from pokewatch.valuation.group_moves import GroupMoves
 from pokewatch.valuation.jumps import Indices, Jumps, find_jumps
 from pokewatch.valuation.level_filter import LevelFilter
-from pokewatch.valuation.panel import Floats, Panel
+from pokewatch.valuation.panel import Bools, Floats, Panel
 from pokewatch.valuation.recent_quotes import RecentQuotes
 from pokewatch.valuation.renewals import Renewals
 from pokewatch.valuation.short_history import MoveCounter, PooledMoves
@@ -75,7 +75,8 @@ class DayFeatures:
     before the first; `quoted_days` counts the days with a quote, and `since_quote` the days since
     the last one. `before` is the log of the last quote before a jump that awaits confirmation, NaN
     for other cards, and `shares` says how far its fair price follows it (see `unconfirmed`).
-    `pooled` are the moves of all cards up to that day.
+    `pooled` are the moves of all cards up to that day, and `market_days` [day + 1] are the days on
+    which any card was quoted.
     """
 
     day: int
@@ -86,6 +87,7 @@ class DayFeatures:
     before: Floats
     shares: Floats
     pooled: PooledMoves
+    market_days: Bools
 
     def column(self, name: str) -> NDArray[np.float32]:
         return self.values[:, COLUMN[name]]
@@ -124,6 +126,7 @@ class _State:
         self.groups = GroupMoves(panel)
         self.drift = np.zeros(n)
         self.counter = MoveCounter(n)
+        self.market_days = np.zeros(panel.days, dtype=np.bool_)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
@@ -147,6 +150,7 @@ class _State:
         panel = self.panel
         quote, fresh = np.log(panel.market[day]), panel.fresh[day].copy()
         self.counter.advance(day, quote)
+        self.market_days[day] = np.isfinite(quote).any()
         jumped, undone = self._advance_jumps(day)
         fresh[undone] &= quote[undone] != self.last[undone]
         move = np.where(fresh, quote - self.last, np.nan)
@@ -216,6 +220,7 @@ class _State:
             self.waiting.before.copy(),
             self.waiting.shares(),
             self.counter.pooled(),
+            self.market_days[: day + 1],
         )
 
     def _advance_jumps(self, day: int) -> tuple[Indices, Indices]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.classes import classes_of
 
+Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
@@ -46,6 +47,18 @@ def days_needed(horizon: int) -> int:
     The outcome of a training day is known after one horizon, that of a forecast after another.
     """
     return 2 * horizon + 1
+
+
+def judged_days(quoted: Bools, horizon: int) -> NDArray[np.int64]:
+    """Return the day indices whose forecasts can be judged, of a panel with the `quoted` days [d].
+
+    There are prices on the day and `horizon` days later, and a training day may precede it: none of
+    the first `horizon` days is returned.
+    """
+    if len(quoted) < days_needed(horizon):
+        return np.empty(0, dtype=np.int64)
+    judged: NDArray[np.int64] = np.flatnonzero(quoted[horizon:-horizon] & quoted[2 * horizon :])
+    return judged + horizon
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from pokewatch.valuation.evaluation.young import missing_history
+from pokewatch.valuation.features import stream_features
 from pokewatch.valuation.models import create
 from pokewatch.valuation.short_history import MoveCounter, PooledMoves, days_needed
 from tests.valuation.panels import panel_of
@@ -105,6 +107,27 @@ def test_the_first_days_have_a_thin_history_however_many_cards(name: str) -> Non
         assert np.isfinite(values.fair).all()
         assert np.isfinite(values.lower).all() == (days > 1)
     assert set(create(name, 7).fit(panel).value(panel, 14).status) == {0}
+
+
+def test_days_of_which_none_can_be_judged_have_a_thin_history_however_many() -> None:
+    prices = walks(61, 300)
+    prices[1::2] = np.nan  # no two days with prices are 7 days apart
+    panel = panel_of(prices)
+    assert missing_history(panel.quoted_days, 7)
+    assert set(create("last", 7).fit(panel).value(panel, 60).status) == {2}
+    assert not missing_history(panel.quoted_days, 8)
+    assert set(create("last", 8).fit(panel).value(panel, 60).status) == {0}
+
+
+@pytest.mark.parametrize("gap", [range(20, 60), range(3, 9), range(0)])
+def test_a_history_is_thin_until_a_model_can_be_evaluated(gap: range) -> None:
+    prices = walks(70, 40)
+    prices[list(gap)] = np.nan
+    panel = panel_of(prices)
+    model = create("last", 7).fit(panel)
+    for features in stream_features(panel, range(panel.days)):
+        known = not missing_history(panel.up_to(features.day).quoted_days, 7)
+        assert (model.value_features(features).status[0] != 2) == known
 
 
 def test_the_interval_of_a_day_is_the_same_however_many_days_follow() -> None:

@@ -31,7 +31,7 @@ from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS, Values
 from pokewatch.valuation.panel import Bools, Floats, Panel
 from pokewatch.valuation.panel_file import Warn, read_panel
-from pokewatch.valuation.short_history import days_needed
+from pokewatch.valuation.short_history import days_needed, judged_days
 from pokewatch.valuation.skill import skill_of
 from pokewatch.valuation.training_set import settled
 from pokewatch.valuation.walk_forward import Walk, walk_together
@@ -200,14 +200,16 @@ def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list
 def quoted_origins(quoted: Bools, horizon: int, max_origins: int = MAX_ORIGINS) -> list[int]:
     """Return the `origin_days` of a panel with the `quoted` days [d], on days that can be judged.
 
-    Where there are no prices on one or `horizon` days later, the nearest day that has both is used;
-    [] if there is none. Raise as `origin_days` does.
+    Where there are no prices on one or `horizon` days later, the nearest day that has both is used.
+    If all such days are before the first origin, as after a long gap, the origins are those of the
+    panel up to the last outcome; [] if there is no such day. Raise as `origin_days` does.
     """
-    even = origin_days(len(quoted), horizon, max_origins)
-    judged = np.flatnonzero(quoted[:-horizon] & quoted[horizon:])
-    judged = judged[judged >= even[0]]
+    even, judged = origin_days(len(quoted), horizon, max_origins), judged_days(quoted, horizon)
     if not len(judged):
         return []
+    if judged[-1] < even[0]:
+        even = origin_days(int(judged[-1]) + horizon + 1, horizon, max_origins)
+    judged = judged[judged >= even[0]]
     nearest = np.abs(judged - np.asarray(even)[:, None]).argmin(axis=1)
     found: list[int] = np.unique(judged[nearest]).tolist()
     return found

@@ -20,7 +20,7 @@ from pokewatch.valuation.intervals import (
     statuses,
 )
 from pokewatch.valuation.panel import Floats, Panel
-from pokewatch.valuation.short_history import days_needed
+from pokewatch.valuation.short_history import judged_days
 from pokewatch.valuation.spread import Spread
 from pokewatch.valuation.training_set import (
     MIN_TRAINING_DAYS,
@@ -129,7 +129,7 @@ class Model(ABC):
             unconfirmed,
             self._rules,
         )
-        if features.day + 1 < days_needed(self.horizon):
+        if not len(judged_days(features.market_days, self.horizon)):
             status[:] = THIN_HISTORY
         return Values(
             fair, lower, upper, status, spread, spread.distribution(features.last, centre)

@@ -139,6 +139,14 @@ def test_origins_are_the_even_ones_where_all_days_are_quoted() -> None:
         assert quoted_origins(np.ones(days, dtype=np.bool_), 7) == origin_days(days, 7)
 
 
+@pytest.mark.parametrize(("before", "gap", "after"), [(20, 40, 1), (40, 90, 3), (20, 15, 5)])
+def test_after_a_long_gap_the_origins_are_those_before_it(
+    before: int, gap: int, after: int
+) -> None:
+    quoted = np.repeat([True, False, True], [before, gap, after])
+    assert quoted_origins(quoted, 7) == origin_days(before, 7)
+
+
 def test_prices_without_an_outcome_cannot_be_judged(tmp_path: Path) -> None:
     prices = market_like(60, 12, gaps=0.0)
     prices[np.arange(60) % 2 != 0] = np.nan

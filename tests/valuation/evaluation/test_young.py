@@ -37,10 +37,12 @@ def panel(days: int, *without: int) -> Panel:
             "3 days of prices, but no forecast among them has its outcome 1 day later",
         ),
         (
-            panel(46, *range(5, 45)),
-            2,
-            "6 days of prices, but no forecast among them has its outcome 2 days later",
+            panel(41, *range(1, 41, 2)),
+            7,
+            "21 days of prices, but no forecast among them has its outcome 7 days later",
         ),
+        (panel(46, *range(5, 45)), 2, ""),
+        (panel(61, *range(20, 60)), 7, ""),
     ],
     ids=str,
 )
