@@ -27,7 +27,8 @@ Floats = NDArray[np.float64]
 Strings = NDArray[np.str_]
 
 _DECIMALS = 4  # of probabilities
-_CLOSE = 1e-9  # rounding: prices within this of each other, in cents, are equal
+# Rounding: prices this close to each other, relatively or in cents, are equal.
+_CLOSE_RELATIVE, _CLOSE = 1e-12, 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,10 @@ def advise(
         levels = np.array([[1.0 - probability], [probability]])
         low, high = predictive_quantile(distribution, levels) * 100.0
         buy = fees.price_at_cost(fees.proceeds(low / 100.0)) * 100.0
-        buy_below = np.maximum(np.floor(buy - _CLOSE), 0.0) / 100.0
+        buy_below = np.maximum(np.floor(buy - _margin(buy)), 0.0) / 100.0
         worthless = fees.price_at_proceeds(0.0) * 100.0  # a seller is left with nothing
-        sell_above = (np.floor(np.maximum(high, worthless) + _CLOSE) + 1.0) / 100.0
+        sell = np.maximum(high, worthless)
+        sell_above = (np.floor(sell + _margin(sell)) + 1.0) / 100.0
         chance = 1.0 - predictive_cdf(distribution, break_even(price, fees))
     return Advice(
         np.where(known, buy_below, np.nan),
@@ -121,6 +123,11 @@ def _advise(
     if fees is not None:
         return advise(price, decisions, fees, probability)
     return _no_advice(np.where(decisions.valid, NO_FEES, decisions.reason))
+
+
+def _margin(cents: Floats) -> Floats:
+    """Return within what rounding error of prices in cents others are the same price."""
+    return _CLOSE + _CLOSE_RELATIVE * np.abs(cents)
 
 
 def _no_advice(reason: Strings) -> Advice:

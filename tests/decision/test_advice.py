@@ -152,6 +152,22 @@ def test_the_atom_at_the_last_quote_counts_for_neither_side() -> None:
     assert found.chance_to_earn[0] == pytest.approx(0.05, abs=1e-3)
 
 
+@pytest.mark.parametrize("fees", [NO_FEES, FEES["cardmarket"]], ids=lambda fees: fees.name)
+def test_rounding_does_not_put_the_advice_on_the_atom_of_an_expensive_card(
+    fees: FeeSchedule,
+) -> None:
+    cents = np.random.default_rng(0).integers(200_000, 2_147_483_647, 2_000)
+    last, logs = cents / 100, np.linspace(-0.2, 0.2, len(LEVELS))
+    atoms = Distribution(
+        last, np.full(2_000, 0.6), np.full(2_000, 0.01), np.log(last)[:, None] + logs
+    )
+    decisions = decide(last, last, last * 0.9, last * 1.1, distribution=atoms)
+    found = advise(last, decisions, fees, 0.7)  # the 30% and the 70% quantile are the last price
+    taken = round(100 * (fees.commission_cap + fees.postage)) if fees.commission else 0
+    assert (np.rint(found.buy_below * 100) == cents - taken - 1).all()
+    assert (np.rint(found.sell_above * 100) == cents + 1).all()
+
+
 def test_a_card_that_costs_less_than_the_postage_is_bought_at_no_price() -> None:
     price, decisions = decided(0.25, 0.25, 0.2, 0.3)
     assert advise(price, decisions, TCGPLAYER).buy_below[0] == 0
