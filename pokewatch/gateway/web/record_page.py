@@ -1,11 +1,14 @@
 """The values of the page of the track record."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pokewatch.gateway.api.experiment_schemas import ExperimentDay, RecordExperiment
 from pokewatch.gateway.api.record_schemas import (
     RecordBacktest,
     RecordEstimate,
+    RecordIssue,
     RecordOfHorizon,
     RecordPart,
     RecordScores,
@@ -26,16 +29,44 @@ _STATES = {
 _TENTHS = [(tenth / 10, f"{tenth * 10}%") for tenth in range(0, 11, 2)]
 
 
+@dataclass(frozen=True, slots=True)
+class OpenForecasts:
+    """The number of forecasts without an outcome, the days they are of, and the first one's."""
+
+    forecasts: int
+    days: int
+    first_due: str | None
+
+    @classmethod
+    def of(cls, issues: Sequence[RecordIssue]) -> "OpenForecasts":
+        return cls(
+            sum(each.forecasts for each in issues),
+            len({each.issued_on for each in issues}),
+            min((each.due_on for each in issues), default=None),
+        )
+
+
 def record_values(found: TrackRecordAnswer) -> dict[str, Any]:
     """Return the values of the template."""
     return {
         "record": found,
         "horizons": [_of_horizon(each) for each in found.horizons],
-        "open_forecasts": sum(issue.forecasts for issue in found.open),
-        "next_due": min((issue.due_on for issue in found.open), default=None),
+        "open": open_forecasts(found.open, found.measured_on),
         "experiments": [_of_experiment(each) for each in found.experiments],
         "total_bytes": sum(file.bytes for file in found.files),
     }
+
+
+def open_forecasts(
+    issues: Sequence[RecordIssue], measured_on: str | None
+) -> tuple[OpenForecasts, OpenForecasts]:
+    """Return the forecasts whose day is to come, and those whose day passed without prices.
+
+    A day that nobody collected may never get any: it is no day to wait for.
+    """
+    waiting = [each for each in issues if measured_on is None or each.due_on > measured_on]
+    passed = [each for each in issues if each not in waiting]
+    return OpenForecasts.of(waiting), OpenForecasts.of(passed)
 
 
 def verdict(scores: RecordScores) -> str:

@@ -11,9 +11,14 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from pokewatch.gateway.api.record_schemas import RecordEstimate, RecordScores
+from pokewatch.gateway.api.record_schemas import RecordEstimate, RecordIssue, RecordScores
 from pokewatch.gateway.web.formats import figure
-from pokewatch.gateway.web.record_page import calibration, verdict
+from pokewatch.gateway.web.record_page import (
+    OpenForecasts,
+    calibration,
+    open_forecasts,
+    verdict,
+)
 from pokewatch.valuation.track_record import TrackRecord, open_month
 from tests.experiments.standings import standing
 from tests.gateway.conftest import Gateway, gateway_at
@@ -262,3 +267,16 @@ def test_calibration_follows_the_interval() -> None:
     assert "about what they state" in calibration(RecordEstimate(0.89, 0.85, 0.93))
     assert "wider" in calibration(RecordEstimate(0.95, 0.91, 0.99))
     assert calibration(RecordEstimate(0.95, None, None)) == calibration(None) == ""
+
+
+def test_no_outcome_is_awaited_of_days_that_passed_without_prices() -> None:
+    issues = [
+        RecordIssue("1", "2026-10-02", "2026-10-09", 7, 40),
+        RecordIssue("2", "2026-10-03", "2026-10-10", 7, 41),
+        RecordIssue("3", "2026-10-03", "2026-10-10", 7, 42),
+        RecordIssue("4", "2026-10-04", "2026-10-11", 7, 43),
+    ]
+    waiting, passed = open_forecasts(issues, "2026-10-09")
+    assert waiting == OpenForecasts(126, 2, "2026-10-10")
+    assert passed == OpenForecasts(40, 1, "2026-10-09")
+    assert open_forecasts(issues, None)[1] == OpenForecasts(0, 0, None)
