@@ -151,13 +151,15 @@ class OrderBook:
         price = np.where(median_exit, self._exit_price[at, card], self._market[at, card])
         paid = (self._purchase_prices if fill == "next_fresh" else self._market)[entry, card]
         cost = np.where(filled, self._fees.cost(paid), np.nan)
+        # A copy whose fees exceed its price is kept, and worth nothing, as in a collection.
+        received = np.maximum(self._fees.proceeds(price), 0.0)
         return Outcomes(
             day,
             card,
             entry,
             np.where(filled, leave, _NEVER),
             cost,
-            np.where(finished, self._fees.proceeds(price) - cost, np.nan),
+            np.where(finished, received - cost, np.nan),
             filled,
             finished,
         )

@@ -68,6 +68,12 @@ def test_fees_are_taken_from_the_sale() -> None:
     assert order(STEPS, 1, fees=TEN_PERCENT).net[0] == pytest.approx((17 * 0.9 - 0.5) / 12 - 1)
 
 
+def test_no_more_is_lost_than_was_paid() -> None:
+    fees = FeeSchedule("fixed", "USD", commission=0.1, fixed=0.3, postage=0.5)
+    (made,) = order(card(*[0.05] * 12), 1, fees=fees, fill="same_day").gain
+    assert made == pytest.approx(-0.55)
+
+
 def test_a_buyer_pays_fees_too() -> None:
     fees = FeeSchedule("both", "USD", commission=0.1, buyer_rate=0.05, postage=1.0)
     assert order(STEPS, 1, fees=fees).net[0] == pytest.approx(17 * 0.9 / (12 * 1.05 + 1.0) - 1)
@@ -229,7 +235,8 @@ def _plainly(quotes: TradeQuotes, day: int, which: int, horizon: int) -> float:
     if not exits or exits[0] + EXIT_DAYS > days:
         return np.nan
     price = float(np.nanmedian(market[exits[0] : exits[0] + EXIT_DAYS]))
-    return float(TEN_PERCENT.proceeds(price) / TEN_PERCENT.cost(market[entries[0]]) - 1)
+    received = max(float(TEN_PERCENT.proceeds(price)), 0.0)
+    return float(received / TEN_PERCENT.cost(market[entries[0]]) - 1)
 
 
 @given(markets(), st.integers(1, 10))
