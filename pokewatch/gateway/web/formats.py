@@ -30,10 +30,11 @@ REASONS = {
 }
 
 
-# Reasons that only the advice in money has
+# Reasons why there is no advice in money, where they are not those of the signal
 ADVICE = {
     "no_fees": "no fees are known for this currency",
-    "no_interval": "there is no interval for this card",
+    "no_interval": "there is no interval for this card, or it is based on too few past prices for "
+    "the probability of the settings",
 }
 SKILLS = {
     "better than the last price": "On past days, its forecasts were closer to the later prices "
@@ -53,8 +54,13 @@ CONDITIONS = {
 
 
 def reason_text(reason: str) -> str:
-    """Return a reason of a signal or of missing advice in words."""
-    return REASONS.get(reason) or ADVICE.get(reason) or reason.replace("_", " ")
+    """Return a reason of a signal in words."""
+    return REASONS.get(reason) or reason.replace("_", " ")
+
+
+def advice_text(reason: str) -> str:
+    """Return a reason of missing advice in words."""
+    return ADVICE.get(reason) or reason_text(reason)
 
 
 def money(amount: float | None, currency: str) -> str:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pokewatch.contract import REASONS, STATUSES
+from pokewatch.contract import ADVICE_REASONS, REASONS, STATUSES
 from pokewatch.gateway.web import formats
 
 
@@ -50,6 +50,13 @@ def test_every_status_and_reason_has_words() -> None:
     assert set(STATUSES) <= set(formats.STATUSES)
     named = {name for name in REASONS if not name.startswith("invalid_")} - {"unknown_date"}
     assert named <= set(formats.REASONS)
+
+
+def test_advice_may_be_missing_where_there_is_an_interval() -> None:
+    assert "too few past prices" in formats.advice_text("no_interval")
+    assert "too few" not in formats.reason_text("no_interval")
+    assert formats.advice_text("stale_price") == formats.reason_text("stale_price")
+    assert set(formats.ADVICE) <= ADVICE_REASONS
 
 
 @pytest.mark.parametrize(
