@@ -1,8 +1,6 @@
 """Two regressions on a card's features and its forecast: the error's size, P(unchanged quote).
 
-They rank cards within the cells of `intervals`, which calibrate them. The last digits of
-`np.linalg.solve` and of a matrix product depend on the machine's BLAS kernel and on the number of
-rows, and with them every interval would: sums are by `einsum` or term by term instead.
+They rank cards within the cells of `intervals`, which calibrate them.
 """
 
 import numpy as np
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from pokewatch.decision.distribution import CENT
 from pokewatch.valuation.classes import classes_of
 from pokewatch.valuation.features import COLUMN
+from pokewatch.valuation.least_squares import solve, weighted_products, weighted_sum
 from pokewatch.valuation.panel import Bools, Floats
 
 MIN_SCALE = 0.01
@@ -65,13 +64,6 @@ def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
     ]
 
 
-def weighted_sum(terms: list[Floats], weights: Floats) -> Floats:
-    total, product = np.zeros(len(terms[0])), np.empty(len(terms[0]))
-    for term, weight in zip(terms, weights.tolist(), strict=True):
-        total += np.multiply(term, weight, out=product)
-    return total
-
-
 def sigmoid(odds: Floats) -> Floats:
     """Return the probability of log odds [m], which are limited to +-_MAX_LOGIT."""
     chance: Floats = np.clip(odds, -_MAX_LOGIT, _MAX_LOGIT)
@@ -83,8 +75,8 @@ def sigmoid(odds: Floats) -> Floats:
 def fit_scale(terms: list[Floats], errors: Floats) -> Floats:
     """Fit the log of the absolute error by least squares, with a small ridge penalty."""
     rows, sizes = np.stack(terms), np.log(np.abs(errors) + MIN_SCALE)
-    squares = _products(rows, np.ones(len(errors))) + _penalty(len(rows), len(errors))
-    return _solve(squares, np.einsum("im,m->i", rows, sizes))
+    squares = weighted_products(rows, np.ones(len(errors))) + _penalty(len(rows), len(errors))
+    return solve(squares, np.einsum("im,m->i", rows, sizes))
 
 
 def fit_logit(terms: list[Floats], outcome: Bools) -> Floats:
@@ -94,33 +86,14 @@ def fit_logit(terms: list[Floats], outcome: Bools) -> Floats:
     for _ in range(_STEPS):
         chance = sigmoid(weighted_sum(terms, weights))
         gradient = np.einsum("im,m->i", rows, outcome - chance) - np.diag(penalty) * weights
-        step = _solve(_products(rows, chance * (1.0 - chance)) + penalty, gradient)
+        step = solve(weighted_products(rows, chance * (1.0 - chance)) + penalty, gradient)
         weights = weights + step
         if np.abs(step).max() <= _CONVERGED:
             break
     return weights
 
 
-def _products(rows: Floats, weights: Floats) -> Floats:
-    """Return the weighted sums of products of each two `rows` [n, m], which are symmetric."""
-    products = np.empty((len(rows), len(rows)))
-    for number, row in enumerate(rows):
-        sums = np.einsum("jm,m->j", rows[number:], row * weights)
-        products[number, number:] = products[number:, number] = sums
-    return products
-
-
 def _penalty(terms: int, rows: int) -> Floats:
     weight = np.full(terms, _RIDGE * rows)
     weight[0] = 1e-9 * rows
     return np.diag(weight)
-
-
-def _solve(matrix: Floats, right: Floats) -> Floats:
-    """Solve `matrix` x = `right` by Gauss-Jordan elimination; positive definite: no pivoting."""
-    rows = np.column_stack((matrix, right))
-    for number in range(len(rows)):
-        rows[number] /= rows[number, number]
-        others = np.arange(len(rows)) != number
-        rows[others] -= rows[others, number, None] * rows[number]
-    return rows[:, -1]

@@ -35,10 +35,10 @@ from pokewatch.valuation.error_model import (
     error_terms,
     fit_scale,
     price_class,
-    weighted_sum,
 )
 from pokewatch.valuation.error_shapes import ErrorShapes
 from pokewatch.valuation.features import COLUMN
+from pokewatch.valuation.least_squares import weighted_sum
 from pokewatch.valuation.panel import Bools, Floats
 from pokewatch.valuation.spread import PRIOR_SHAPE, Spread
 from pokewatch.valuation.unchanged_quotes import UnchangedQuotes

@@ -18,8 +18,8 @@ from pokewatch.valuation.error_model import (
     fit_logit,
     price_class,
     sigmoid,
-    weighted_sum,
 )
+from pokewatch.valuation.least_squares import weighted_sum
 from pokewatch.valuation.panel import Bools, Floats
 
 PRIOR_UNITS = 60.0

@@ -5,14 +5,13 @@ from pokewatch.valuation.error_model import (
     MIN_SCALE,
     TERMS,
     _penalty,
-    _solve,
     error_terms,
     fit_logit,
     fit_scale,
     sigmoid,
-    weighted_sum,
 )
 from pokewatch.valuation.features import COLUMN
+from pokewatch.valuation.least_squares import weighted_sum
 from tests.valuation.test_intervals import some_errors, some_features, some_moves
 
 
@@ -91,13 +90,3 @@ def test_the_scale_is_that_of_least_squares() -> None:
 def test_an_outcome_that_never_varies_has_finite_odds(outcome: bool) -> None:
     terms = error_terms(some_features(500), np.zeros(500))
     assert np.isfinite(fit_logit(terms, np.full(500, outcome))).all()
-
-
-@pytest.mark.parametrize("size", [1, 2, 9])
-def test_equations_are_solved_as_numpy_solves_them(size: int) -> None:
-    rng = np.random.default_rng(size)
-    terms = rng.normal(size=(size, 50)) * np.logspace(-2, 2, size)[:, None]
-    matrix, right = terms @ terms.T + np.eye(size), rng.normal(size=size)
-    original = matrix.copy()
-    np.testing.assert_allclose(_solve(matrix, right), np.linalg.solve(matrix, right), rtol=1e-9)
-    np.testing.assert_array_equal(matrix, original)

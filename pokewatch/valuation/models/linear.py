@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.features import COLUMN, LEVELS
+from pokewatch.valuation.least_squares import solve, weighted_products, weighted_sum
 from pokewatch.valuation.models.common_move import without_common_move
 from pokewatch.valuation.panel import Floats
 from pokewatch.valuation.training_set import TrainingSet
@@ -29,24 +30,24 @@ _ITERATIONS = 40
 
 def fit_coefficients(training_set: TrainingSet) -> list[float]:
     """Return the coefficient of each of TERMS."""
-    terms = np.clip(_terms(training_set.values), -_MAX, _MAX)
+    terms = np.stack([np.clip(term, -_MAX, _MAX) for term in _terms(training_set.values)])
     target = without_common_move(training_set.target, training_set.day)
     target = np.clip(target, -_MAX, _MAX)
     ridge = _RIDGE * len(target) * np.eye(len(TERMS))
     coefficients: Floats = np.zeros(len(TERMS))
     for _ in range(_ITERATIONS):
-        error = np.abs(target - terms @ coefficients)
-        weighted = (terms / np.maximum(error, _LEAST_ERROR)[:, None]).T
-        solved = np.linalg.solve(weighted @ terms + ridge, weighted @ target)
-        coefficients = solved.astype(np.float64)
+        error = np.abs(target - weighted_sum(list(terms), coefficients))
+        weights = 1.0 / np.maximum(error, _LEAST_ERROR)
+        products = np.einsum("km,m->k", terms, weights * target)
+        coefficients = solve(weighted_products(terms, weights) + ridge, products)
     found: list[float] = coefficients.tolist()
     return found
 
 
 def linear_move(coefficients: Sequence[float], values: NDArray[np.float32]) -> Floats:
     """Return the forecast log move [m] from features [m, F]; an unknown term counts as 0."""
-    return np.asarray(_terms(values) @ np.asarray(coefficients, dtype=np.float64))
+    return weighted_sum(_terms(values), np.asarray(coefficients, dtype=np.float64))
 
 
-def _terms(values: NDArray[np.float32]) -> Floats:
-    return np.nan_to_num(values[:, _COLUMNS].astype(np.float64))
+def _terms(values: NDArray[np.float32]) -> list[Floats]:
+    return [np.nan_to_num(values[:, column].astype(np.float64)) for column in _COLUMNS]

@@ -48,6 +48,14 @@ def test_what_all_cards_of_a_day_did_is_not_learnt() -> None:
     assert fit_coefficients(shared) == pytest.approx(fit_coefficients(rows), abs=0.05)
 
 
+def test_a_forecast_does_not_depend_on_the_number_of_other_cards() -> None:
+    values = training_set().values
+    coefficients = [0.28378, 0.261, 0.233191, 0.0744517, -0.0764]
+    every = linear_move(coefficients, values)
+    for cards in range(1, 40):
+        np.testing.assert_array_equal(linear_move(coefficients, values[:cards]), every[:cards])
+
+
 def test_an_unknown_term_counts_as_zero() -> None:
     values = np.full((2, len(NAMES)), np.nan, dtype=np.float32)
     values[1, COLUMN["avg30"]] = 0.1
