@@ -1,6 +1,6 @@
 """Price indices of a book: of all cards, and of the cards of one set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,15 +35,18 @@ def chained_index(prices: PriceMatrix, rows: NDArray[np.intp] | None = None) -> 
 
     Each step is the mean return of the cards quoted on both days, weighted by their price on the
     earlier one, so that the index follows the cost of one copy of every card. Cards that appear or
-    vanish do not move it. Returns are limited to `MAX_RETURN` either way. A step without such cards
-    leaves the index unchanged. A chained Laspeyres index (ILO, "Consumer Price Index Manual", 2020,
-    chapter 9).
+    vanish do not move it. Returns are limited to `MAX_RETURN` either way. Steps are from one day
+    with prices to the next: on days without any, the index stays. A step without cards that are
+    quoted on both leaves it unchanged. A chained Laspeyres index (ILO, "Consumer Price Index
+    Manual", 2020, chapter 9).
     """
-    days = prices.days
-    gain, weight = np.zeros(max(days - 1, 0)), np.zeros(max(days - 1, 0))
     selected = np.arange(prices.cards) if rows is None else rows
-    for start in range(0, len(selected), _ROWS):
-        values = prices.decode(selected[start : start + _ROWS])
+    blocks = [selected[start : start + _ROWS] for start in range(0, len(selected), _ROWS)]
+    quoted = _quoted_days(prices, blocks)
+    gain, weight = (np.zeros(max(len(quoted) - 1, 0)) for _ in range(2))
+    for block in blocks:
+        values = prices.decode(block)
+        values = values if len(quoted) == prices.days else values[:, quoted]
         before, after = values[:, :-1], values[:, 1:]
         both = np.isfinite(before) & np.isfinite(after) & (before > 0)
         value = np.where(both, before, 0.0)
@@ -52,4 +55,16 @@ def chained_index(prices: PriceMatrix, rows: NDArray[np.intp] | None = None) -> 
         gain += np.clip(change, -bound, bound).sum(axis=0)
         weight += value.sum(axis=0)
     step = 1.0 + np.divide(gain, weight, out=np.zeros_like(gain), where=weight > 0)
-    return BASE * np.concatenate(([1.0], np.cumprod(step)))
+    levels = np.concatenate(([1.0], np.cumprod(step)))
+    last_quoted = np.searchsorted(quoted, np.arange(prices.days), side="right") - 1
+    return BASE * levels[np.maximum(last_quoted, 0)]
+
+
+def _quoted_days(prices: PriceMatrix, blocks: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
+    """Return the days on which any card of the blocks has a price."""
+    quoted = np.zeros(prices.days, dtype=np.bool_)
+    for block in blocks:
+        quoted |= np.isfinite(prices.decode(block)).any(axis=0)
+        if quoted.all():
+            break
+    return np.flatnonzero(quoted)

@@ -26,6 +26,14 @@ def test_cards_that_appear_or_vanish_do_not_move_it() -> None:
     assert index == pytest.approx([100.0, 110.0, 110.0])
 
 
+def test_days_without_prices_hide_no_move() -> None:
+    nan = float("nan")
+    prices = [[nan, 100.0, nan, nan, 110.0, nan, 99.0], [nan, 50.0, nan, nan, 50.0, nan, 50.0]]
+    found = chained_index(matrix(prices))
+    up, down = 100 * 160 / 150, 100 * 149 / 150
+    assert found == pytest.approx([100.0, 100.0, 100.0, 100.0, up, up, down])
+
+
 def test_a_wrong_quote_moves_it_by_no_more_than_the_limit() -> None:
     index = chained_index(matrix([[1.0, 100.0], [1.0, 1.0]]))
     assert index == pytest.approx([100.0, 100 * (1 + MAX_RETURN / 2)])
