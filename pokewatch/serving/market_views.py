@@ -146,22 +146,24 @@ def index(loaded: LoadedBook, _: BookIndexQuery) -> dict[str, Any]:
 def changes(loaded: LoadedBook, query: BookChangesQuery) -> dict[str, Any]:
     """Return the cards whose market price rose and fell most over `days` days, by `sort`.
 
+    Where there are no prices that long ago, those of the last day with prices before it count.
     `alone` is true where other printings of the card are quoted on both days and none of them moved
     by more than 5%.
     """
     book = loaded.book
     since = np.datetime64(book.last_day) - query.days
     at = int(np.searchsorted(book.dates, since, side="right")) - 1
-    day = None if at < 0 else str(book.dates[at])
+    while at >= 0 and not (book.market_prices.on(at) > 0).any():
+        at -= 1
     result = {
         "date": book.last_day.isoformat(),
-        "since": day,
+        "since": None if at < 0 else str(book.dates[at]),
         "days": query.days,
         "min_price": query.min_price,
         "sort": query.sort,
     }
-    if at < 0 or book.dates[at] != since:
-        return {**result, "since": None, "up": [], "down": []}
+    if at < 0:
+        return {**result, "up": [], "down": []}
     now, then = book.latest().market, book.market_prices.on(at)
     selected = _selected(loaded, query) & (now > 0) & (then > 0)
     selected &= np.maximum(now, then) >= query.min_price

@@ -1,9 +1,16 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from pokewatch.serving.loaded_books import LoadedBook
+from pokewatch.serving.market_views import BookChangesQuery, changes
+from pokewatch.serving.record_reader import RecordReader
+from pokewatch.valuation.book import PriceBook, write_book
+from tests.serving.books import FACTS, catalog, forecasts, rows
 from tests.serving.server import Server
 from tests.serving.test_catalog import answer, ask
 
@@ -63,6 +70,20 @@ def test_changes_over_a_day(server: Server) -> None:
     assert top["change_pct"] == pytest.approx(0.01 / 2.03, abs=1e-6)
     assert top["alone"] is False
     assert found["down"] == []
+
+
+def test_changes_are_those_since_the_last_day_with_prices(tmp_path: Path) -> None:
+    values = rows(3, days=40)
+    values.market[:, [*range(10), 31, 32]] = np.nan
+    digest = write_book(tmp_path / "book", catalog(3), values, FACTS, forecasts(values))
+    book = PriceBook.open(tmp_path / "book", digest)
+    loaded = LoadedBook(book, "7", "dv-1", "run-1", RecordReader(tmp_path / "record"))
+    day, week, month = (changes(loaded, BookChangesQuery(days=days)) for days in (1, 7, 30))
+    for found, since in ((day, 38), (week, 30)):
+        assert found["since"] == str(book.dates[since])
+        assert len(found["up"]) == 3
+        assert found["up"][0]["price_before"] == values.market[0, since]
+    assert (month["since"], month["up"]) == (None, [])
 
 
 def test_changes_of_a_set(server: Server) -> None:

@@ -101,7 +101,8 @@ class PriceChanges(msgspec.Struct, frozen=True):
 
     date: str
     since: Annotated[
-        str | None, Meta(description="The earlier day; null if the book has no such day.")
+        str | None,
+        Meta(description="The last day with prices, `days` or more earlier; null without one."),
     ]
     days: ChangeDays
     min_price: Annotated[
