@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any
 
-from metaflow import runtime
+from metaflow import Run, runtime
 from metaflow._vendor import click
 from metaflow.datastore.task_datastore import TaskDataStore
-from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY
+from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.plugins.cards.card_creator import CardCreator
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
 
@@ -17,10 +17,11 @@ from pokewatch.retention.runs import wait_for_removals
 
 
 class CheckedRun(runtime.NativeRuntime):
-    """Begins no run whose parameters are refused.
+    """Begins no run whose parameters are refused, and resumes none that ended successfully.
 
     Metaflow 2.19 registers a run before it reads the parameters. Such a run has no tasks, but would
-    be the latest one, which `card view` and `resume` take.
+    be the latest one, which `card view` and `resume` take. The latest run need not be the one that
+    failed: of several markets each has its own. A copy of a successful run would look like a cure.
     """
 
     begins = False
@@ -30,7 +31,17 @@ class CheckedRun(runtime.NativeRuntime):
         if context.info_name == "run":
             flow._set_constants(graph, context.params, context.obj.config_options)
             CheckedRun.begins = True
+        elif not options["steps_to_rerun"]:
+            _require_unfinished(f"{flow.name}/{options['clone_run_id']}")
         super().__init__(flow, graph, *arguments, **options)
+
+
+def _require_unfinished(run: str) -> None:
+    if Run(run, _namespace_check=False).successful:
+        raise MetaflowException(
+            f"Run {run} ended successfully, so there is nothing to resume. Use --origin-run-id for "
+            "a run that failed, and `run --market` for a market that failed among several."
+        )
 
 
 class ReportedPods(Kubernetes):

@@ -7,11 +7,13 @@ from typing import Any
 
 from base import PokeWatchSpec, datastore_root
 from branches import branch_options
+from daily import WorkersByCpu
 from metaflow import card, catch, current, kubernetes, retry, step, timeout
 
 _MAX_WORKERS = "METAFLOW_RUN_MAX_WORKERS"
 
 
+@WorkersByCpu
 class EachMarket(PokeWatchSpec):
     """Steps of a flow: run another flow for every market, and fail if the run of one failed.
 
@@ -39,9 +41,9 @@ class EachMarket(PokeWatchSpec):
     @step
     def start(self) -> None:
         """List the markets."""
-        from pokewatch.settings import listed
+        from pokewatch.pipeline.parameters import require_markets
 
-        self.markets = listed(self.market)
+        self.markets = require_markets(self.market)
         self.workers = int(os.environ.get(_MAX_WORKERS, "1"))
         self.next(self.run_market, foreach="markets")
 

@@ -20,6 +20,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from pokewatch.cli.flows import STEPS_OF_SEVERAL
 from pokewatch.cli.main import main
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.registry import PREVIOUS, Registry
@@ -91,7 +92,9 @@ def of_flows() -> list[Documented]:
     found = [each for each in everywhere("python") if each.words[1].startswith("flows/")]
     for each in everywhere("pokewatch"):
         if each.words[1] in FLOWS:
-            flow = ("python", FLOWS[each.words[1]], *each.words[2:])
+            several = set(each.words) & set(STEPS_OF_SEVERAL)
+            file = "flows/each_market.py" if several else FLOWS[each.words[1]]
+            flow = ("python", file, *each.words[2:])
             found.append(Documented(each.page, flow))
     return [each for each in found if len(each.words) > 2]
 

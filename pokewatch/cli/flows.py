@@ -8,6 +8,7 @@ import click
 
 # Every argument goes to Metaflow, --help included.
 _PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+STEPS_OF_SEVERAL = ("run_market", "show")  # of the flows of several markets, and of no other
 
 
 @click.command(context_settings=_PASS_THROUGH)
@@ -24,6 +25,7 @@ def pipeline(arguments: tuple[str, ...]) -> None:
       pokewatch pipeline run --market pokemon-tcgplayer-usd,magic-tcgplayer-usd
       pokewatch pipeline run --help       the parameters
       pokewatch pipeline card view gate   the model chosen, and its evaluation
+      pokewatch pipeline card view show   the results of a run of several markets
     """
     _run_flow("markets.py" if _of_several(arguments) else "flow.py", arguments)
 
@@ -55,11 +57,15 @@ def monitor(arguments: tuple[str, ...]) -> None:
 
 
 def _of_several(arguments: Sequence[str]) -> bool:
-    """Return whether a run is of several markets, by its options or else by POKEWATCH_MARKETS."""
+    """Return whether the flow of several markets is meant.
+
+    A run is of several by its options, or else by POKEWATCH_MARKETS; other commands, such as `card
+    view`, name a step or its path.
+    """
     from pokewatch.settings import MarketSettings, RegistrySettings
 
     if "run" not in arguments:
-        return False
+        return any(set(each.split("/")) & set(STEPS_OF_SEVERAL) for each in arguments)
     given = list(_values(arguments, "--market"))
     if given:
         return "," in given[-1]

@@ -93,9 +93,14 @@ def child_environment() -> dict[str, str]:
 
 def require_success(runs: Sequence[MarketRun]) -> None:
     """Raise MarketsError, with every cause, if a run failed."""
-    failed = [f"{run.market}: {run.error}" for run in runs if run.error]
+    failed = [run for run in runs if run.error]
     if failed:
-        raise MarketsError(f"{len(failed)} of {len(runs)} markets failed: {'; '.join(failed)}")
+        causes = "; ".join(f"{run.market}: {run.error}" for run in failed)
+        again = ",".join(run.market for run in failed)
+        raise MarketsError(
+            f"{len(failed)} of {len(runs)} markets failed: {causes}; when that is mended, run them "
+            f"again with --market {again}"
+        )
 
 
 def _run_child(command: Sequence[str]) -> str:

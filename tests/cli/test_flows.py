@@ -17,6 +17,10 @@ from pokewatch.cli import flows
         (("run",), "simulated-1,simulated-2", "simulated-2", False),
         (("run", "--source", "tcgcsv"), "simulated-1,simulated-2", "", False),
         (("card", "view", "gate"), "simulated-1,simulated-2", "", False),
+        (("card", "view", "show"), "", "", True),
+        (("card", "view", "179/show/4"), "", "simulated-2", True),
+        (("resume", "run_market"), "", "", True),
+        (("resume",), "simulated-1,simulated-2", "", False),
     ],
 )
 def test_several_markets_have_a_flow_of_their_own(

@@ -1,5 +1,6 @@
 """The daily flow in a separate process."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ def test_a_refusal_is_on_the_card_and_resume_deploys_once_the_gate_allows(
     assert champion.tags["metaflow_flow"] == "PokeWatchFlow"
     assert "All checks of the gate passed" in card_text(last_card(registry_home, "gate"))
     assert "not running" in card_text(last_card(registry_home, "deploy"))
+    (run_id,) = re.findall(r"run-id (\d+)", resumed.stdout)
+    again = run_flow(tmp_path, "resume", "--origin-run-id", run_id, **NO_SERVER)
+    assert again.returncode != 0
+    assert "ended successfully, so there is nothing to resume" in again.stdout
     assert list(tmp_path.iterdir()) == []
 
 

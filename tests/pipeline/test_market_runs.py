@@ -98,7 +98,12 @@ def test_all_markets_together_keep_the_limit(limit: int, markets: int, each: int
 
 
 def test_a_failure_names_every_market_that_failed() -> None:
-    runs = [MarketRun("a", 1.0, "1", "", ""), MarketRun("b", 1.0, "", "", "no prices")]
-    require_success(runs[:1])
-    with pytest.raises(MarketsError, match="1 of 2 markets failed: b: no prices"):
+    runs = [MarketRun("a", 1.0, "1", "", "")]
+    require_success(runs)
+    runs += [MarketRun(name, 1.0, "", "", "no prices") for name in ("b", "c")]
+    with pytest.raises(MarketsError) as raised:
         require_success(runs)
+    assert str(raised.value) == (
+        "2 of 3 markets failed: b: no prices; c: no prices; when that is mended, run them again "
+        "with --market b,c"
+    )

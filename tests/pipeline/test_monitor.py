@@ -255,8 +255,8 @@ def test_unchanging_quotes_are_notified_and_not_trained_on(
 def test_without_model_or_prices_the_error_names_what_is_missing(registry_home: Path) -> None:
     with pytest.raises(NoChampionError):
         measure_market(selected(SHORT))
-    with pytest.raises(LakeError, match="no prices of simulated yet"):
-        newest_prices(selected(SHORT))
+    with pytest.raises(LakeError, match=rf"simulated-\d+-\d+ has no prices up to {START}: run"):
+        newest_prices(selected(0))
 
 
 def coverage(panel: Panel, days: range) -> float:
