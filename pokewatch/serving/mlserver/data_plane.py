@@ -15,6 +15,7 @@ from mlserver.settings import Settings
 from mlserver.types import MetadataModelResponse
 from prometheus_client import Counter, Summary
 
+from pokewatch.contract import is_challenger
 from pokewatch.serving.runtime import TensorRuntime
 
 if TYPE_CHECKING:
@@ -65,8 +66,14 @@ class CheckedDataPlane(DataPlane):  # type: ignore[misc]  # MLServer ships no ty
         return f"{name} is not ready: {self.not_loaded.get(name, LOADING)}"
 
     async def ready(self) -> bool:
-        return all([await self.model_ready(name) for name in self.not_loaded]) and bool(
-            await super().ready()
+        """Return whether all models are ready.
+
+        A challenger that is loaded for the first time is left out: until then the champion answers
+        its callers, so that the server must not be taken out of service.
+        """
+        models = await self._model_registry.get_models()
+        return all([await self.model_ready(name) for name in self.not_loaded]) and all(
+            model.ready for model in models if not is_challenger(model.name)
         )
 
     async def model_ready(self, name: str, version: str | None = None) -> bool:
