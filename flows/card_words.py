@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from pokewatch.pipeline.selection import GateOutcome
 
 
-def market_name(source: str) -> str:
-    """Return how a card names the market of a source."""
-    return "a simulated market" if source == "simulated" else f"the market {source}"
+def market_name(market: str) -> str:
+    """Return how a card names a market: by its id, as several have cards of the same steps."""
+    return f"the {'simulated ' if market.startswith('simulated-') else ''}market {market}"
 
 
 def sentence(text: str) -> str:

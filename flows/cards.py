@@ -41,7 +41,7 @@ def collection_card(collected: "Collected") -> Iterator[MetaflowCardComponent]:
     report = collected.report
     yield style()
     yield Markdown(
-        f"# Collected from {market_name(collected.source)}, {collected.first_day} to "
+        f"# Collected from {market_name(collected.market)}, {collected.first_day} to "
         f"{collected.last_day}"
     )
     held = len(collected.held)
@@ -74,7 +74,7 @@ def quality_card(
     failed = [check for check in checks if not check.passed]
     yield style()
     yield Markdown(
-        f"# Prices from {market_name(collected.source)}, {collected.first_day} to "
+        f"# Prices from {market_name(collected.market)}, {collected.first_day} to "
         f"{collected.last_day}"
     )
     refused = "A check failed: the run stops here, and the champion stays."
@@ -85,14 +85,14 @@ def quality_card(
 
 
 def training_card(
-    source: str,
+    market: str,
     parameters: Mapping[str, Mapping[str, Any]],
     left_out: Sequence[tuple[int, str]],
     data_version: str,
 ) -> Iterator[MetaflowCardComponent]:
     """The fitted models, and the horizons that the history is too short for."""
     yield style()
-    yield Markdown(f"# Models of {market_name(source)}")
+    yield Markdown(f"# Models of {market_name(market)}")
     yield Markdown(
         "Each was trained on what was known on its training date, and its interval calibrated on "
         "forecasts that it was not trained on."
@@ -116,7 +116,7 @@ def registration_card(
     yield style()
     yield Markdown(
         f"# Version {registered.version} ({tags['model']}) is registered, on prices from "
-        f"{market_name(tags['source'])}"
+        f"{market_name(book.facts.market)}"
     )
     yield Markdown("It is challenger: it serves once the next step has made it champion.")
     yield facts_table(
@@ -136,11 +136,11 @@ def registration_card(
 
 
 def evaluation_card(
-    source: str, currency: str, evaluations: Sequence[Evaluation], limits: "GateSettings"
+    market: str, currency: str, evaluations: Sequence[Evaluation], limits: "GateSettings"
 ) -> Iterator[MetaflowCardComponent]:
     """One candidate: scores, and by horizon errors by price and liquidity, and calibration."""
     yield style()
-    yield Markdown(f"# {evaluations[0]['model']} on {market_name(source)}")
+    yield Markdown(f"# {evaluations[0]['model']} on {market_name(market)}")
     for evaluation in evaluations:
         yield Markdown(f"## {evaluation['horizon']} days ahead")
         if missing := evaluation.get("not_evaluated"):
@@ -175,7 +175,7 @@ def _evaluation(
 
 
 def gate_card(
-    source: str,
+    market: str,
     currency: str,
     outcome: "GateOutcome",
     evaluations: Sequence[Evaluation],
@@ -184,7 +184,7 @@ def gate_card(
     """The selected candidate, the gate's checks, and all candidates; `others`: further horizons."""
     failed = [check for check in outcome.checks if not check.passed]
     yield style()
-    yield Markdown(f"# {outcome.model} is selected for {market_name(source)}")
+    yield Markdown(f"# {outcome.model} is selected for {market_name(market)}")
     if not outcome.not_evaluated:
         yield Markdown(evidence(outcome))
         yield Markdown(
@@ -218,6 +218,7 @@ def gate_card(
 
 
 def deploy_card(
+    market: str,
     registered: "RegisteredModel",
     outcome: "GateOutcome",
     outcomes: "Sequence[ReplicaOutcome]",
@@ -230,8 +231,7 @@ def deploy_card(
     )
     yield style()
     yield Markdown(
-        f"# Version {registered.version} is champion, on prices from "
-        f"{market_name(registered.tags['source'])}"
+        f"# Version {registered.version} is champion, on prices from {market_name(market)}"
     )
     if outcome.not_evaluated:
         yield Markdown(f"**{sentence(outcome.not_evaluated)}**")

@@ -92,7 +92,7 @@ class PokeWatchFlow(DailySpec):
         from pokewatch.pipeline.selection import with_champion
 
         require(self.checks)
-        self.models = with_challenger(with_champion(self.models), self.source)
+        self.models = with_challenger(with_champion(self.models), self.collected.source)
         self.changed = market_change(self.collected)
         self.shard = list(range(self.shards))
         self.next(self.features, foreach="shard")
@@ -135,7 +135,7 @@ class PokeWatchFlow(DailySpec):
         print(f"fitted {', '.join(self.parameters)}")
         left_out = too_long(self.data_version, self.horizons)
         current.card.extend(
-            training_card(self.collected.source, self.parameters, left_out, self.data_version)
+            training_card(self.collected.market, self.parameters, left_out, self.data_version)
         )
         for horizon, reason in left_out:
             print(f"not evaluated {horizon} days ahead: {reason}")
@@ -161,7 +161,7 @@ class PokeWatchFlow(DailySpec):
             found = evaluate_candidate(self.data_version, model, horizon)
             print(found)
             self.evaluated.append(found)
-        market, limits = (self.collected.source, self.currency), GateSettings.read()
+        market, limits = (self.collected.market, self.currency), GateSettings.read()
         dicts = [each.to_dict() for each in self.evaluated]
         current.card.extend(evaluation_card(*market, dicts, limits))
         self.next(self.gate)
@@ -184,10 +184,10 @@ class PokeWatchFlow(DailySpec):
         found = [evaluation for each in inputs for evaluation in each.evaluated]
         served = [each for each in found if each.horizon == self.horizon]
         self.gate_outcome = select_model(served)
-        self.challenger = find_challenger(served, self.gate_outcome.model, self.source)
+        self.challenger = find_challenger(served, self.gate_outcome.model, self.collected.source)
         self.evaluations = [each.to_dict() for each in served]
         others = [each.to_dict() for each in found if each.horizon != self.horizon]
-        market = self.collected.source, self.currency
+        market = self.collected.market, self.currency
         current.card.extend(gate_card(*market, self.gate_outcome, self.evaluations, others))
         self.next(self.register)
 
@@ -243,6 +243,7 @@ class PokeWatchFlow(DailySpec):
         self.outcomes = deploy(registry, self.registered.version, replace=self.replace)
         current.card.extend(
             deploy_card(
+                self.collected.market,
                 self.registered,
                 self.gate_outcome,
                 self.outcomes,

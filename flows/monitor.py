@@ -57,8 +57,9 @@ class PokeWatchMonitor(MonitorSpec):
         limits = MonitorSettings.read()
         edges = (limits.monitor_coverage_low, limits.monitor_coverage_high, limits.monitor_drift)
         registry = Registry()
-        currency = registry.open_book(registry.version(self.found.version)).facts.currency
-        current.card.extend(monitor_card(self.source_name(), currency, self.found, edges))
+        facts = registry.open_book(registry.version(self.found.version)).facts
+        self.measured_market = facts.market
+        current.card.extend(monitor_card(facts.market, facts.currency, self.found, edges))
         self.next(self.act)
 
     @card(type="blank")
@@ -73,7 +74,7 @@ class PokeWatchMonitor(MonitorSpec):
         from pokewatch.pipeline.monitor import decide, logged_events, retrain, settle_experiment
 
         self.action = decide(self.prices, self.found)
-        current.card.extend(action_card(self.source_name(), self.action.retrain, self.action.why))
+        current.card.extend(action_card(self.measured_market, self.action.retrain, self.action.why))
         self.promotion, self.experiment = settle_experiment()
         current.card.extend(experiment_card(self.experiment, self.promotion))
         self.events = logged_events(self.found.measured_on)

@@ -34,7 +34,7 @@ _RATES = {
 
 
 def monitor_card(
-    source: str, currency: str, found: "Measurement", limits: tuple[float, float, float]
+    market: str, currency: str, found: "Measurement", limits: tuple[float, float, float]
 ) -> Iterator[MetaflowCardComponent]:
     """Past estimates against later prices, and drift.
 
@@ -42,7 +42,7 @@ def monitor_card(
     """
     low, high, largest_drift = limits
     yield style()
-    yield Markdown(f"# Model version {found.version} on {market_name(source)}, {found.measured_on}")
+    yield Markdown(f"# Model version {found.version} on {market_name(market)}, {found.measured_on}")
     yield Markdown(
         summary(
             found.failed,
@@ -126,10 +126,10 @@ def rate_text(found: Mapping[str, Any], sign: str = "") -> str:
     return f"{value} ({low} to {high})" if low else value
 
 
-def action_card(source: str, retrain: bool, why: str) -> Iterator[MetaflowCardComponent]:
+def action_card(market: str, retrain: bool, why: str) -> Iterator[MetaflowCardComponent]:
     """The action taken."""
     yield style()
     yield Markdown(
-        f"# The models of {market_name(source)} are {'' if retrain else 'not '}retrained"
+        f"# The models of {market_name(market)} are {'' if retrain else 'not '}retrained"
     )
     yield Markdown(sentence(why))

@@ -120,7 +120,6 @@ TESTED_ELSEWHERE = {
     "gateway/mcp/tools.py": "by sessions; tests/gateway/mcp/test_endpoint.py",
     "gateway/api/export_routes.py": "a table; tests/contract/test_openapi.py",
     "gateway/api/v2_routes.py": "a table; tests/contract/test_openapi.py",
-    "serving/mlserver/data_plane.py": "by a real MLServer; tests/integration/test_mlserver.py",
     "serving/mlserver/error_responses.py": "tests/serving/mlserver/test_patches.py",
     "serving/mlserver/request_bodies.py": "tests/serving/mlserver/test_patches.py",
     "serving/validation.py": "by the endpoints; tests/serving/test_catalog.py",
