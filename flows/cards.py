@@ -80,8 +80,9 @@ def quality_card(
     refused = "A check failed: the run stops here, and the champion stays."
     yield Markdown(summary(failed, "The prices passed all checks.", refused))
     yield checks_table(checks)
-    yield Markdown("## Day by day")
-    yield from map(VegaChart, plots.days_plots(daily["days"], daily["series"]))
+    if daily["days"]:
+        yield Markdown("## Day by day")
+        yield from map(VegaChart, plots.days_plots(daily["days"], daily["series"]))
 
 
 def training_card(

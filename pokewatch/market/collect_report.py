@@ -8,6 +8,7 @@ from typing import Any
 
 from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
+from pokewatch.market.quality.days import QUARANTINE
 from pokewatch.market.quality.groups import HISTORY, Doubt
 from pokewatch.market.sources import RequestUsage
 
@@ -48,10 +49,17 @@ class CollectReport:
             else:
                 spans.append([day])
         return [
-            replace(check, actual=check.actual + _span(days))
+            replace(check, actual=check.actual + _span(days), why=self._why(check))
             for days in spans
             for check in self._failed(days[0]).values()
         ]
+
+    def _why(self, check: Check) -> str:
+        """Return what a check measures, that of the quarantine with the most frequent reason."""
+        if check.name != QUARANTINE or not self.quarantined:
+            return check.why
+        ((reason, rows),) = self.quarantined.most_common(1)
+        return f"{check.why}; {rows:,} rows of the run: {reason}"
 
     def doubt_warnings(self) -> Iterator[str]:
         """Yield what is doubtful, once for all days of a set, printing or game."""

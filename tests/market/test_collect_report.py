@@ -39,3 +39,15 @@ def test_held_days_of_one_reason_are_reported_once_with_their_range() -> None:
         "50% on 2025-10-06",
         "100% on 2025-10-07 (and the same check failed on all 6 held days to 2025-10-12)",
     ]
+
+
+def test_a_failed_quarantine_names_the_most_frequent_reason() -> None:
+    failed = Check("quarantine", "at most 2.0%", "100.0% on 2025-10-23", False, "share of rows")
+    held: dict[date, tuple[Check, ...]] = {DAYS[1]: (failed, stale(DAYS[1]))}
+    report = CollectReport("file", DAYS, held=held)
+    report.quarantined.update(["no card_id", *["the currency is not USD or EUR"] * 1_200])
+
+    assert [check.why for check in report.held_checks()] == [
+        "share of rows; 1,200 rows of the run: the currency is not USD or EUR",
+        "the day repeats",
+    ]

@@ -27,6 +27,7 @@ from pokewatch.market.quality.measures import (
 )
 from pokewatch.settings import QualitySettings
 
+QUARANTINE = "quarantine"  # name of a check
 _TOGETHER = 4  # days whose card ids are compared at once; more take more memory
 
 
@@ -97,7 +98,7 @@ _RULES = (
         "currencies of the prices; different ones cannot be compared",
     ),
     _Rule(
-        "quarantine",
+        QUARANTINE,
         lambda m: m.quarantined,
         lambda t: t.max_quarantine,
         "share of rows that are unusable; POKEWATCH_QUALITY_MAX_QUARANTINE",
