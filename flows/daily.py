@@ -44,7 +44,8 @@ class DailySpec(PokeWatchSpec):
     replace = Parameter(
         "replace",
         default=False,
-        help="Allow a model of another market or currency, or without the champion's cards.",
+        help="Allow a model of another market or currency, or without the champion's cards or "
+        "newest days.",
     )
     tidy = Parameter("tidy", default=True, help="Remove at the end what is no longer used.")
     shards = Parameter("shards", default=2, help="Shards of the cards, processed in parallel.")

@@ -1,4 +1,7 @@
-"""Whether a version may replace the champion: same market, same currency, same cards."""
+"""Whether a version may replace the champion: same market and currency, its cards, no older prices.
+
+A run that was resumed, or that took longer than the next one, would otherwise put old prices back.
+"""
 
 from dataclasses import dataclass
 from datetime import date
@@ -38,7 +41,7 @@ def summarize(registry: Registry, version: str) -> VersionSummary:
 
 
 def require_compatible(registry: Registry, version: str, champion: str) -> None:
-    """Raise DeployError unless `version` has the market, the currency and the cards of `champion`.
+    """Raise DeployError unless `version` has the market, currency, cards and days of `champion`.
 
     Also raised where either book cannot be opened.
     """
@@ -54,6 +57,11 @@ def require_compatible(registry: Registry, version: str, champion: str) -> None:
             raise DeployError(
                 f"{_refusal(version, champion)}: its {name} is {ours}, not {theirs}; {REPLACE_HINT}"
             )
+    if new.last_day < served.last_day:
+        raise DeployError(
+            f"{_refusal(version, champion)}: its prices end on {new.last_day}, before those of "
+            f"{served.last_day}; {REPLACE_HINT}"
+        )
     missing = int((new.cards.positions(served.cards.ids) < 0).sum())
     limit = DeploySettings.read().deploy_missing_cards
     if missing > limit * len(served.cards):

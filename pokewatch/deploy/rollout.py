@@ -37,8 +37,8 @@ def deploy(
     reason. Only a deploy that succeeds moves `previous`.
 
     One at a time: it waits for another, and first finishes or undoes one that was killed. A version
-    of another market or currency, or without the champion's cards, is refused unless `replace`; one
-    that was undone, or that was not evaluated in place of one that was, is always refused.
+    of another market or currency, or without the champion's cards or newest days, is refused unless
+    `replace`; one that was undone, or that was not evaluated in place of one that was, always is.
     """
     with deploy_transaction(
         registry, "deploy", version, _addresses(registry, addresses)

@@ -94,9 +94,11 @@ def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return registry
 
 
-def register_book(registry: Registry, folder: Path, count: int = 40, **facts: str) -> str:
+def register_book(
+    registry: Registry, folder: Path, count: int = 40, days: int = 5, **facts: str
+) -> str:
     """Register a small book with other facts; its version."""
-    digest = make_book(folder, count, facts=replace(FACTS, **facts))  # type: ignore[arg-type]
+    digest = make_book(folder, count, days, facts=replace(FACTS, **facts))  # type: ignore[arg-type]
     run = registry.log_run(folder, parameters={}, metrics={}, tags={"data_version": "dv"})
     return registry.register(run, digest).version
 
@@ -284,18 +286,19 @@ def test_a_version_that_was_undone_is_not_deployed_again(registry: Registry) -> 
 
 
 @pytest.mark.parametrize(
-    ("count", "facts", "reason"),
+    ("count", "days", "facts", "reason"),
     [
-        (40, {"source": "tcgcsv"}, "its market is tcgcsv, not simulated"),
-        (40, {"currency": "EUR"}, "its currency is EUR, not USD"),
-        (37, {}, "it lacks 3 of its 40 cards, limit 5%"),
+        (40, 5, {"source": "tcgcsv"}, "its market is tcgcsv, not simulated"),
+        (40, 5, {"currency": "EUR"}, "its currency is EUR, not USD"),
+        (40, 4, {}, "its prices end on 2026-01-04, before those of 2026-01-05"),
+        (37, 5, {}, "it lacks 3 of its 40 cards, limit 5%"),
     ],
-    ids=["market", "currency", "cards"],
+    ids=["market", "currency", "days", "cards"],
 )
-def test_another_market_replaces_the_champion_only_on_request(
-    count: int, facts: dict[str, str], reason: str, registry: Registry, tmp_path: Path
+def test_another_market_or_older_prices_replace_the_champion_only_on_request(
+    count: int, days: int, facts: dict[str, str], reason: str, registry: Registry, tmp_path: Path
 ) -> None:
-    version = register_book(registry, tmp_path / "other", count, **facts)
+    version = register_book(registry, tmp_path / "other", count, days, **facts)
     refusal = (
         f"version {version} cannot replace version 1: {reason}; "
         "if this is intended, run the flow with --replace true"
