@@ -1,6 +1,7 @@
 """The project's files: a lock with hashes, metadata, and a test file for every module."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -205,3 +206,11 @@ def test_fixtures_of_a_package_are_in_one() -> None:
     }
     assert folders
     assert [each for each in folders if not (each / "__init__.py").exists()] == []
+
+
+def test_no_test_or_run_has_left_a_file_with_a_blank_name() -> None:
+    listed = ["git", "ls-files", "-z"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = [name for name in files.split("\0") if name]
+    assert "pyproject.toml" in names
+    assert [name for name in names if name != name.strip()] == []
