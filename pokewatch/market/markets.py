@@ -49,7 +49,7 @@ def source_of(market: str) -> MarketSource:
         return MarketSource("tcgcsv", categories=",".join(map(str, categories)))
     known = ", ".join((*tcgplayer_markets(), PokemonPriceTrackerSource.market))
     raise SettingsError(
-        f"--market {market[:80]!r}: unknown market; use {known}, file-NAME of a file in "
+        f"market {market[:80]!r}: unknown market; use {known}, file-NAME of a file in "
         f"{MarketSettings.variable('market_files')}, or simulated-SEED"
     )
 
@@ -67,14 +67,14 @@ def require_id(text: str) -> None:
     """Raise SettingsError unless the text has the form of a market's id."""
     if not re.fullmatch(MARKET_PATTERN, text):
         raise SettingsError(
-            f"--market {text[:80]!r}: use lower-case letters, digits and hyphens, as in "
+            f"market {text[:80]!r}: use lower-case letters, digits and hyphens, as in "
             "magic-tcgplayer-usd"
         )
 
 
 def _simulated(seed: int) -> MarketSource:
     if seed > MOST_SEED:
-        raise SettingsError(f"--market simulated-{seed}: use a seed from 0 to {MOST_SEED}")
+        raise SettingsError(f"market simulated-{seed}: use a seed from 0 to {MOST_SEED}")
     return MarketSource("simulated", seed=seed)
 
 
@@ -86,9 +86,9 @@ def _file_of(market: str) -> Path:
     variable = MarketSettings.variable("market_files")
     if found:
         raise SettingsError(
-            f"--market {market!r}: {variable} has {len(found)} files of that name; rename one"
+            f"market {market!r}: {variable} has {len(found)} files of that name; rename one"
         )
     known = ", ".join(map(file_market, files)) or "none"
     raise SettingsError(
-        f"--market {market!r}: {variable} has no file of that name, it has {known}; add its path"
+        f"market {market!r}: {variable} has no file of that name, it has {known}; add its path"
     )

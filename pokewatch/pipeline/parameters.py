@@ -98,7 +98,7 @@ def require_markets(text: str) -> list[str]:
     if not 1 <= len(names) <= MOST_MARKETS:
         variable = MarketSettings.variable("markets")
         raise SettingsError(
-            f"--market {text!r}: {len(names)} markets; name 1 to {MOST_MARKETS}, here or in "
+            f"market {text!r}: {len(names)} markets; name 1 to {MOST_MARKETS}, here or in "
             f"{variable}"
         )
     return names

@@ -37,9 +37,9 @@ MARKET = [
     (("--cards", "0"), "--cards 0", "from 1 to"),
     (("--cards", "10000000000"), "--cards 10000000000", "from 1 to"),
     (("--seed", "-1"), "--seed -1", "from 0 to"),
-    (("--market", "Magic"), "--market 'Magic'", "lower-case letters"),
+    (("--market", "Magic"), "market 'Magic'", "lower-case letters"),
     (("--market", "chess-tcgplayer-usd"), "unknown market", "magic-tcgplayer-usd"),
-    (("--market", "file-mine"), "--market 'file-mine'", "POKEWATCH_MARKET_FILES"),
+    (("--market", "file-mine"), "market 'file-mine'", "POKEWATCH_MARKET_FILES"),
     (("--market", "simulated-1", "--seed", "2"), "--seed 2", "--market simulated-1 determines it"),
 ]
 DAYS = [
@@ -73,8 +73,8 @@ RANGES = [
 ]
 RANGE = ("--from", "2025-01-01", "--to", "2025-01-02")
 SEVERAL = [
-    (("--market", ""), "--market ''", "name 1 to 100, here or in POKEWATCH_MARKETS"),
-    (("--market", "simulated-1,chess"), "--market 'chess'", "magic-tcgplayer-usd"),
+    (("--market", ""), "market ''", "name 1 to 100, here or in POKEWATCH_MARKETS"),
+    (("--market", "simulated-1,chess"), "market 'chess'", "magic-tcgplayer-usd"),
     (("--market", "simulated-1", "--file", "x.csv"), "--file x.csv", "determines it"),
     (("--market", "simulated-1", "--horizon", "0"), "--horizon 0", "from 1 to"),
 ]
