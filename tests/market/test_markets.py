@@ -28,7 +28,7 @@ def test_an_id_names_its_source(market: str, source: MarketSource) -> None:
     ["", "simulated", "simulated-", "simulated-01", "simulated--1", "chess-tcgplayer-usd", "x/y"],
 )
 def test_an_unknown_id_is_refused(market: str) -> None:
-    with pytest.raises(SettingsError, match=r"--market .*: unknown market; use .*magic-tcgplayer"):
+    with pytest.raises(SettingsError, match=r"market .*: unknown market; use .*magic-tcgplayer"):
         source_of(market)
 
 
