@@ -16,6 +16,7 @@ from pokewatch.gateway.auth.keys import KeyStore, NewKey
 from pokewatch.gateway.server import uvicorn_config
 from pokewatch.settings import GatewaySettings
 from tests.gateway.tampering import TamperingServer, tampering
+from tests.polling import eventually
 from tests.serving.books import make_book
 from tests.serving.server import Server, serving_book
 
@@ -146,5 +147,7 @@ def tampering_server(mlserver: Server) -> Iterator[TamperingServer]:
 
 @pytest.fixture
 def behind(tampering_server: TamperingServer, make_gateway: Callable[..., Gateway]) -> Gateway:
-    """A gateway whose breaker hardly opens, and which hardly polls."""
-    return make_gateway(tampering_server.url, breaker_failures=100, watch_seconds=60)
+    """A gateway whose breaker hardly opens, and which has polled once and hardly polls again."""
+    found = make_gateway(tampering_server.url, breaker_failures=100, watch_seconds=60)
+    eventually(lambda: found.get("/ready", key="").status_code, lambda code: code == 200)
+    return found
