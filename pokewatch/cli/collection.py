@@ -131,7 +131,7 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
 
 
 def _print(worth: Mapping[str, Any], out: Path | None) -> None:
-    valued = [row for row in worth["lines"] if row["market_total"] is not None]
+    valued = [row for row in worth["lines"] if row["why_unvalued"] is None]
     valued.sort(key=lambda row: -row["market_total"])
     print_table(valued[:_SHOWN], _COLUMNS, lambda row: _cells(row, worth["currency"]))
     if len(valued) > _SHOWN:
@@ -205,15 +205,15 @@ def _valued_row(worth: Mapping[str, Any], line: "CollectionLine") -> dict[str, A
         "game": line.game,
         "product_id": line.product_id,
         "idproduct": line.market_id,
-        "card_id": worth["card_id"] or line.card_id,
+        "card_id": line.card_id,  # not that of the match, which would outweigh what users correct
         "condition": line.condition or line.condition_text,
     }
 
 
 def _refused_row(refused: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of a line that was left out."""
+    """Return the row of a line that was left out: of no copies, until a user writes how many."""
     given = {"line": refused["line"], "name": refused["text"], "reason": refused["reason"]}
-    return dict.fromkeys(_FIELDS) | given | {"outcome": REFUSED}
+    return dict.fromkeys(_FIELDS) | given | {"outcome": REFUSED, "quantity": 0}
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from pokewatch.collection.headers import (
     CARD_LADDER,
     EUROPEAN,
     FOIL_HEADERS,
+    OUTCOME,
     PRICECHARTING,
     REFUSED,
     SELLER_PRICING,
@@ -180,7 +181,9 @@ class _Style:
     decimal: Decimal | None
 
 
-def _read_line(line: int, values: Mapping[str, str], style: _Style) -> CollectionLine | RefusedLine:
+def _read_line(line: int, cells: Mapping[str, str], style: _Style) -> CollectionLine | RefusedLine:
+    values = {field: cell for field, cell in cells.items() if field not in OUTCOME}
+
     def refused(reason: str) -> RefusedLine:
         return RefusedLine(line, _cut(", ".join(filter(None, values.values()))), reason)
 
@@ -189,8 +192,6 @@ def _read_line(line: int, values: Mapping[str, str], style: _Style) -> Collectio
             given = f"its {field.replace('_', ' ')} has {len(value):,} characters"
             return refused(f"{given}, at most {MAX_COLLECTION_CELL} are read")
     name = values.get("name") or values.get("subject", "")
-    if values.get("outcome") == REFUSED:
-        return RefusedLine(line, name, values.get("reason", ""))
     if not (name or any(values.get(field) for field in ("product_id", "card_id", "market_id"))):
         return refused("it names no card")
     if name.casefold().strip(" :") in _TOTALS and not values.get("number"):
@@ -199,6 +200,8 @@ def _read_line(line: int, values: Mapping[str, str], style: _Style) -> Collectio
         quantity = quantity_of(values, style.decimal)
     except ValueError as error:
         return refused(str(error))
+    if cells.get("outcome") == REFUSED and not (values.get("quantity") and quantity):
+        return RefusedLine(line, name, _cut(cells.get("reason", "")) or NO_COPY)
     return _line_of(line, name, quantity, values, style)
 
 

@@ -87,6 +87,7 @@ SELLER_PRICING = "TCGplayer seller pricing"
 DRAGON_SHIELD = "Dragon Shield"
 MANABOX = "ManaBox"
 POKEWATCH = "PokeWatch"  # what `pokewatch collection value --out` writes
+OUTCOME = ("outcome", "reason")  # columns there of how a line was matched, or why it was not
 REFUSED = "refused"  # the outcome there of a line that was left out
 # Their seven grades are those of Cardmarket: an excellent copy is better than a lightly played one.
 EUROPEAN = frozenset({CARDMARKET, DRAGON_SHIELD, MANABOX})
@@ -130,10 +131,8 @@ def columns_of(headers: Sequence[str], app: str) -> dict[str, int]:
         del found["product_id"]  # it is the id of a condition of the product there
     if app == CARD_LADDER:
         found.pop("name", None)  # a sentence with year, set and grade
-    if app == POKEWATCH:
-        found |= {
-            field: headers.index(field) for field in ("outcome", "reason") if field in headers
-        }
+    if "outcome" in headers:  # whichever columns of PokeWatch's file were deleted
+        found |= {name: headers.index(name) for name in OUTCOME if name in headers}
     grader = next((each for each in ("grader", "grading_company") if each in headers), None)
     if grader is not None and "grade" in headers:
         found["grader"] = headers.index(grader)

@@ -4,15 +4,21 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from pokewatch.cli.collection import _print
+from pokewatch.collection.matching import Matcher
+from pokewatch.collection.worth import value_collection
 from pokewatch.csv_cells import BYTE_ORDER_MARK
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
 from tests.cli.test_main import pytestmark as of_the_pipeline
 from tests.cli.test_main import run
+from tests.collection.books import book_of_ids
+from tests.collection.test_exports import read
 
 pytestmark = of_the_pipeline
 
@@ -80,6 +86,7 @@ def test_what_was_written_is_valued_as_before(tmp_path: Path, book: PriceBook) -
         f"{known},,NM,,,many",
         f"{card['name']},Nowhere,1,Normal,Japanese,NM,,,4",
         "+2 Mace,Nowhere,1,Normal,,NM,,,5",
+        f"{card['name']},{'Nowhere' * 70},1,Normal,,NM,,,5",
         ",,,,,NM,,999999999,6",
         f"{other['slug']},,,,,NM,,,7",
     ]
@@ -94,9 +101,8 @@ def test_what_was_written_is_valued_as_before(tmp_path: Path, book: PriceBook) -
     assert (first["app"], second["app"]) == (None, "PokeWatch")
     assert first["counts"]["refused"]["lines"] == 2
     assert (second["counts"], second["totals"]) == (first["counts"], first["totals"])
-    changed = {"line", "reason"}
     for before, after in zip(first["lines"], second["lines"], strict=True):
-        assert {name for name in before if before[name] != after[name]} <= changed, before
+        assert {name for name in before if before[name] != after[name]} <= {"line"}, before
     assert [each["reason"] for each in second["refused"]] == [
         each["reason"] for each in first["refused"]
     ]
@@ -105,8 +111,73 @@ def test_what_was_written_is_valued_as_before(tmp_path: Path, book: PriceBook) -
         for each in (written, again)
     ]
     for row in (*rows[0], *rows[1]):
-        del row["line"], row["reason"]
+        del row["line"]
     assert rows[0] == rows[1]
+
+
+def _valued_again(rows: list[dict[str, str]], path: Path, separator: str = ",") -> dict[str, Any]:
+    """Return the worth of the rows of a file that was written, as a spreadsheet saves them."""
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, rows[0], delimiter=separator, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    found: dict[str, Any] = json.loads(run("collection", "value", str(path), "--json").stdout)
+    return found
+
+
+@pytest.fixture
+def written(export: Path, tmp_path: Path) -> list[dict[str, str]]:
+    """The rows of what is written of the export."""
+    out = tmp_path / "worth.csv"
+    run("collection", "value", str(export), "--out", str(out))
+    with out.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_was_written_may_be_corrected(
+    written: list[dict[str, str]], tmp_path: Path, book: PriceBook
+) -> None:
+    """A card that was matched, one that was not, and a line that was left out."""
+    card, other = book.cards.describe(np.array([70, 71]))
+    written[0] |= {"name": card["name"], "set": card["set_name"], "number": card["number"]}
+    written[0] |= {"printing": card["printing"]}
+    written[-2] |= {"card_id": other["slug"]}
+    written[-1] |= {"name": book.cards.slugs[72], "card_id": book.cards.slugs[72], "quantity": "3"}
+    found = _valued_again(written, tmp_path / "corrected.csv")
+    assert found["refused"] == []
+    lines = [found["lines"][at] for at in (0, 60, 61)]
+    assert [line["card"] for line in lines] == book.cards.slugs[70:73]
+    assert lines[-1]["quantity"] == 3
+
+
+@pytest.mark.parametrize("kept", [("outcome",), ("quantity",), ("outcome", "quantity")])
+def test_a_line_that_was_left_out_stays_so_without_other_columns(
+    written: list[dict[str, str]], tmp_path: Path, kept: tuple[str, ...]
+) -> None:
+    names = ("name", "set", "number", "printing", *kept)
+    rows = [{name: row[name] for name in names} for row in written]
+    found = _valued_again(rows, tmp_path / "fewer.csv")
+    assert found["counts"]["matched"]["lines"] == 60
+    assert [line["reason"] for line in found["refused"]] == ["it counts no copy"]
+
+
+def test_what_was_written_may_be_sorted_and_saved_elsewhere(
+    written: list[dict[str, str]], tmp_path: Path
+) -> None:
+    """As a German spreadsheet does, with other decimal marks and the columns moved."""
+    first = _valued_again(written, tmp_path / "first.csv")
+    turned = [
+        {
+            name: f"{cell},00" if name == "quantity" else cell.replace(".", ",")
+            for name, cell in reversed(row.items())
+            if name != "candidates"
+        }
+        for row in reversed(written)
+    ]
+    second = _valued_again(turned, tmp_path / "second.csv", ";")
+    assert second["totals"] == first["totals"]
+    assert second["counts"] == first["counts"]
+    assert second["refused"][0]["reason"] == first["refused"][0]["reason"]
 
 
 def test_what_is_no_collection_is_explained(champion_home: Path, tmp_path: Path) -> None:
@@ -126,3 +197,16 @@ def test_a_result_that_cannot_be_written_is_an_error(export: Path, tmp_path: Pat
     result = run("collection", "value", str(export), "--out", str(tmp_path / "none" / "x.csv"))
     assert result.exit_code != 0
     assert "cannot be written" in result.stderr
+
+
+def test_a_line_without_a_fair_price_is_listed_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    book = book_of_ids(tmp_path, {"a": None, "b": None})
+    slug = book.cards.slugs[1]
+    found = value_collection(book, Matcher(book), read(f"card_id,quantity\n{slug},2\n"))
+    assert found["lines"][0]["market_price"] is not None
+    _print(found, None)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count(slug) == 1
+    assert f"{slug}: not valued: the card has no fair price on this day" in shown
