@@ -13,11 +13,11 @@ PLAYSET = 4  # copies
 Decimal = Literal[".", ","]
 
 _COUNT = re.compile(r"[x\u00d7]? ?(\d(?:[\d.,]|[ '\u2019](?=\d)){0,20}) ?[x\u00d7]?", re.IGNORECASE)
-# French and Swiss spreadsheets separate thousands by marks that are no decimal ones.
-_GROUPS = r"\d{1,3}(?:[ '\u2019]\d{3}){1,2}"
+# French and Swiss spreadsheets separate thousands by marks that are no decimal ones. One mark
+# separates all of them, and a number with thousands begins with no 0: 0,500 is half a copy.
 _WHOLE: Mapping[Decimal, re.Pattern[str]] = {
-    ".": re.compile(rf"\d{{1,9}}|\d{{1,3}}(?:,\d{{3}}){{1,2}}|{_GROUPS}"),
-    ",": re.compile(rf"\d{{1,9}}|\d{{1,3}}(?:\.\d{{3}}){{1,2}}|{_GROUPS}"),
+    ".": re.compile(r"\d{1,9}|[1-9]\d{0,2}([, '\u2019])\d{3}(?:\1\d{3})?"),
+    ",": re.compile(r"\d{1,9}|[1-9]\d{0,2}([. '\u2019])\d{3}(?:\1\d{3})?"),
 }
 
 
