@@ -18,7 +18,8 @@ from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.gateway.web.uploads import UploadBodies
 
 PATH = "/collection"
-# The browser may keep the page: else, back from a card, it would have to send the file again.
+# The browser may keep the page: else, back from a card, it would have to send the file again. As
+# the page varies by cookie, it does not show it once the session has ended.
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
 _SHOWN = 200
 

@@ -1,13 +1,14 @@
 """The pages in a real browser: Chromium, driven by Playwright."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from tests.gateway.conftest import Gateway
+from tests.serving.server import Server
 from tests.tools import require_tool
 
 PAGES = (
@@ -163,6 +164,25 @@ def test_a_valued_collection_is_still_there_after_a_look_at_a_card(
     expect(page.get_by_role("heading", level=1)).to_have_text("Pokémon 4")
     page.go_back()
     expect(page.get_by_text("Copies valued")).to_be_visible()
+    page.context.close()
+
+
+def test_after_signing_out_the_way_back_does_not_lead_to_a_collection(
+    browser: Browser, mlserver: Server, make_gateway: Callable[..., Gateway]
+) -> None:
+    """On a machine that is shared: the browser may keep the page, but only for the session."""
+    keyed = make_gateway(mlserver.url, pages="key")
+    page = opened(browser, keyed)
+    page.goto("/collection")
+    page.get_by_label("API key").fill(keyed.key.key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("or its lines").fill("card_id,quantity\ncard_4,3")
+    page.get_by_role("button", name="Value it").click()
+    expect(page.get_by_text("Copies valued")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    with pytest.raises(Error, match="ERR_CACHE_MISS"):
+        page.go_back()
     page.context.close()
 
 
