@@ -159,7 +159,7 @@ class Alerts:
                 f"ago; more than {MAX_DATA_AGE_HOURS} are too many",
                 "Signals may be wrong. Look why the last run brought no prices",
                 "StaleData",
-                # A card is that of the newest run, of whichever market.
+                # The card that Metaflow shows is of the newest run, of whichever market.
                 "pokewatch doctor" if several else "pokewatch pipeline card view validate",
             )
         hours = _hours_since(served.created_at, now)

@@ -190,7 +190,8 @@ KINDS = tuple(found for found in list(globals().values()) if isinstance(found, K
 class Fault(msgspec.Struct, frozen=True):
     """A value that is not allowed.
 
-    `pointer` is a JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    `pointer` is a JSON pointer (RFC 6901) into the body, `?name` for a query parameter, or the name
+    of a header.
     """
 
     pointer: str

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pokewatch.gateway import web
 from pokewatch.gateway.api.queries import MAX_FIELDS
 from tests.gateway.api.markets.conftest import both, two_markets
 from tests.gateway.conftest import Gateway, gateway_at
@@ -16,6 +17,7 @@ from tests.serving.server import Server
 __all__ = ["both", "two_markets"]
 
 PATHS = ["/", "/cards", "/cards/card_4", "/movers", "/sets", "/sets/set0", "/track-record"]
+TEMPLATES = Path(web.__file__).parent / "templates"
 LINK = re.compile(r'href="(/(?!static|docs|watches|sign)[^"]*)"')
 
 
@@ -39,12 +41,28 @@ def test_the_command_of_a_card_names_its_market(both: Gateway) -> None:
         assert f"GET {path}?market=file-europe" in shown
 
 
-@pytest.mark.parametrize("path", ["/cards/nobody?", "/movers?days=2&", "/cards?cursor=x&"])
+@pytest.mark.parametrize("path", ["/cards/card_99?", "/movers?days=2&", "/cards?cursor=x&"])
 def test_problems_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None:
     response = both.get(f"{path}market=file-europe", key="", headers=BROWSER)
     page(response, response.status_code)
     assert response.status_code in (404, 422)
     assert "| file-europe</title>" in response.text
+    links = LINK.findall(response.text)
+    assert "/?market=file-europe" in links
+    cards = [link for link in links if link.startswith("/cards/")]
+    assert bool(cards) == ("card_99" in path)
+    assert all(link.endswith("?market=file-europe") for link in cards)
+
+
+def test_links_of_templates_stay_in_their_market() -> None:
+    """Those too that these markets do not show, such as those of a track record."""
+    found = {
+        (path.name, link)
+        for path in TEMPLATES.glob("*.html")
+        for link in LINK.findall(path.read_text())
+        if not re.search(r"{{ (here|also|in_market\(\w+\)) }}|market={{", link)
+    }
+    assert found == set()
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/cards"])
