@@ -1,11 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pokewatch.collection.matching import Matcher
-from pokewatch.collection.worth import _advice, _cents, value_collection
+from pokewatch.collection.worth import _value, _worths, value_collection
 from pokewatch.decision.fees import FEES
+from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import PriceBook
 from tests.collection.books import collection_book
 from tests.collection.test_exports import read
@@ -118,9 +120,28 @@ def test_the_amounts_of_the_lines_add_up_to_the_totals(book: PriceBook) -> None:
     assert round(totals["proceeds_now"] - totals["proceeds_at_horizon"], 2) == gains
 
 
-@pytest.mark.parametrize(("price", "advice"), [(0.638, "sell"), (0.63, "keep")])
-def test_the_advice_is_by_the_prices_that_are_shown(price: float, advice: str) -> None:
-    assert _advice(_cents(np.array([price])).tolist()[0], 0.64, "ok") == advice
+@pytest.mark.parametrize(("price", "advice"), [(0.638, "sell"), (0.634, "keep")])
+def test_advice_and_gain_are_by_the_amounts_that_are_shown(
+    book: PriceBook, price: float, advice: str
+) -> None:
+    lines = read(HEADER + "Farfetch'd,151,83,Normal,NM,1,\n").lines
+    matches = Matcher(book).match_all(lines)
+    valued = _value(book, lines, matches, FEES["tcgplayer"], DecisionSettings.read())
+    (row,) = _worths(
+        replace(
+            valued,
+            quotes=replace(valued.quotes, market=np.array([price]), status=np.array(["ok"])),
+            proceeds=np.array([0.506]),
+            later=np.array([0.494]),
+            sell_above=np.array([0.64]),
+        )
+    )
+    assert (row["market_price"], row["sell_above"], row["advice"]) == (
+        round(price, 2),
+        0.64,
+        advice,
+    )
+    assert (row["proceeds_now"], row["gain_of_selling"]) == (0.51, 0.02)
 
 
 def test_a_line_has_what_tells_its_card_from_others_of_its_name(book: PriceBook) -> None:
