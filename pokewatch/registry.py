@@ -134,7 +134,7 @@ class Registry:
     def resolve(self, alias: str = CHAMPION) -> RegisteredModel:
         """Return the version behind an alias. Raise NoChampionError where there is none."""
         if self._mlflow.is_missing():
-            raise NoChampionError(_no_version(alias, self.branch))
+            raise NoChampionError(_no_version(alias, self.branch, self.market))
         if stored := self._mlflow.stored_alias(self.branch_name(alias)):
             return _registered(stored)
         with self.client(f"alias {alias!r} cannot be resolved") as client:
@@ -145,7 +145,7 @@ class Registry:
                 return _registered(client.get_model_version_by_alias(self._name, name))
             except MlflowException as error:
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                    raise NoChampionError(_no_version(alias, self.branch)) from None
+                    raise NoChampionError(_no_version(alias, self.branch, self.market)) from None
                 raise
 
     def stored(self, alias: str, state: str) -> tuple[RegisteredModel, str] | None:
@@ -291,10 +291,10 @@ def _registered(version: Any) -> RegisteredModel:
     return RegisteredModel(str(version.version), run_id, digest, tags["data_version"], tags)
 
 
-def _no_version(alias: str, branch: str) -> str:
-    of = f" of branch {branch}" if branch else ""
+def _no_version(alias: str, branch: str, market: str) -> str:
+    of, option = f" of branch {branch}" if branch else "", f" --market {market}" if market else ""
     if alias == PREVIOUS:
         return f"there is no previous champion{of}"
     if alias == CANARY:
         return f"no deploy and no experiment{of} gives a challenger traffic"
-    return f"no model is {alias}{of} yet: run the pipeline first (pokewatch pipeline run)"
+    return f"no model is {alias}{of} yet: run the pipeline first (pokewatch pipeline run{option})"

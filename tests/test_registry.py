@@ -49,6 +49,13 @@ def test_nothing_is_champion_at_first_and_nothing_is_made(home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize(("market", "option"), [("", ""), ("file-mine", " --market file-mine")])
+def test_the_first_run_is_named_with_its_market(home: Path, market: str, option: str) -> None:
+    with pytest.raises(NoChampionError) as caught:
+        Registry(RegistrySettings.read(market=market)).resolve()
+    assert str(caught.value).endswith(f"run the pipeline first (pokewatch pipeline run{option})")
+
+
 def test_from_alias_back_to_run_data_and_book(registry_home: Path, book: Path) -> None:
     registry = Registry()
     run_id = log(registry, book)
