@@ -84,7 +84,8 @@ def collection() -> None:
 @click.option(
     "--out",
     type=OutputFile(),
-    help="Also write every line with its worth to this CSV file, which can be valued again.",
+    help="Also write every line with its worth to this CSV file, which can be corrected and valued "
+    "again. Lines that were left out are read once they have a number of copies.",
 )
 @market_option
 @json_option
