@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pokewatch.cli.collection import _print
+from pokewatch.cli.collection import _print, _valued_row, _write
 from pokewatch.collection.matching import Matcher
 from pokewatch.collection.worth import value_collection
 from pokewatch.csv_cells import BYTE_ORDER_MARK
@@ -17,10 +17,16 @@ from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
 from tests.cli.test_main import pytestmark as of_the_pipeline
 from tests.cli.test_main import run
-from tests.collection.books import book_of_ids
+from tests.collection.books import book_of_ids, collection_book
+from tests.collection.exports_by_app import EXPORTS
 from tests.collection.test_exports import read
 
 pytestmark = of_the_pipeline
+
+HARD_NAMES = (
+    *("Charizard [Reverse Holo] #4", "Charizard (Shadowless)", "Pikachu [Staff]", "'Tis", "-5"),
+    *("Umbreon VMAX 215/203", "Charizard-Holo", "tcgplayer-42400-holofoil", "42400"),
+)
 
 
 @pytest.fixture
@@ -42,6 +48,16 @@ def export(tmp_path: Path, book: PriceBook) -> Path:
         writer.writerow(["=cmd()", "Nowhere", "1", "Normal", "NM", "1"])
         writer.writerow(["Pikachu", "Nowhere", "1", "Normal", "NM", "many"])
     return path
+
+
+@pytest.fixture(scope="module")
+def matched_book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
+    return collection_book(tmp_path_factory.mktemp("book"))
+
+
+@pytest.fixture(scope="module")
+def matcher(matched_book: PriceBook) -> Matcher:
+    return Matcher(matched_book)
 
 
 def test_a_file_is_matched_and_valued(export: Path, book: PriceBook) -> None:
@@ -210,3 +226,23 @@ def test_a_line_without_a_fair_price_is_listed_once(
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.count(slug) == 1
     assert f"{slug}: not valued: the card has no fair price on this day" in shown
+
+
+@pytest.mark.parametrize(
+    "text", [*EXPORTS.values(), "\n".join(("name", *HARD_NAMES))], ids=[*EXPORTS, "names"]
+)
+def test_what_is_written_of_a_file_of_any_app_has_the_same_outcome(
+    matcher: Matcher, matched_book: PriceBook, tmp_path: Path, text: str
+) -> None:
+    first = read(text)
+    worth = value_collection(matched_book, matcher, first)
+    _write(tmp_path / "worth.csv", list(map(_valued_row, worth["lines"], first.lines)))
+    second = read((tmp_path / "worth.csv").read_bytes().decode("utf-8-sig"))
+    outcomes = [
+        [(each.outcome, each.position, each.candidates) for each in matcher.match_all(lines)]
+        for lines in (first.lines, second.lines)
+    ]
+    assert outcomes[0] == outcomes[1]
+    for before, after in zip(first.lines, second.lines, strict=True):
+        for field in ("quantity", "condition", "grade", "language", "printing"):
+            assert getattr(before, field) == getattr(after, field), field
