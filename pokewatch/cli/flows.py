@@ -65,12 +65,22 @@ def _of_several(arguments: Sequence[str]) -> bool:
     from pokewatch.settings import MarketSettings, RegistrySettings
 
     if "run" not in arguments:
-        return any(set(each.split("/")) & set(STEPS_OF_SEVERAL) for each in arguments)
+        return any(step in STEPS_OF_SEVERAL for step in _steps(arguments))
     given = list(_values(arguments, "--market"))
     if given:
         return "," in given[-1]
     one = RegistrySettings.read().market or any(_values(arguments, "--source"))
     return bool(MarketSettings.read().markets) and not one
+
+
+def _steps(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield what may name a step: parts of paths, and all words of `card` and `resume` alone.
+
+    Metaflow has commands `show` and `logs show`, too.
+    """
+    of_step = not {"card", "resume"}.isdisjoint(arguments)
+    for each in arguments:
+        yield from each.split("/")[0 if of_step else 1 :]
 
 
 def _values(arguments: Sequence[str], option: str) -> Iterator[str]:

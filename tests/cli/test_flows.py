@@ -20,6 +20,9 @@ from pokewatch.cli import flows
         (("card", "view", "show"), "", "", True),
         (("card", "view", "179/show/4"), "", "simulated-2", True),
         (("resume", "run_market"), "", "", True),
+        (("logs", "show", "179/run_market"), "", "", True),
+        (("logs", "show", "179/gate/4"), "", "", False),
+        (("show",), "", "", False),
         (("resume",), "simulated-1,simulated-2", "", False),
     ],
 )
