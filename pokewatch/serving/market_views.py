@@ -151,10 +151,7 @@ def changes(loaded: LoadedBook, query: BookChangesQuery) -> dict[str, Any]:
     by more than 5%.
     """
     book = loaded.book
-    since = np.datetime64(book.last_day) - query.days
-    at = int(np.searchsorted(book.dates, since, side="right")) - 1
-    while at >= 0 and not (book.market_prices.on(at) > 0).any():
-        at -= 1
+    at = book.last_quoted(np.datetime64(book.last_day) - query.days)
     result = {
         "date": book.last_day.isoformat(),
         "since": None if at < 0 else str(book.dates[at]),

@@ -87,7 +87,7 @@ class Condition:
 class CardDay:
     """A card on the latest market day; prices are None where there is none.
 
-    `earlier` is its market price `days` of the condition before.
+    `earlier` is that of `days` of the condition before, or of the last day with prices before that.
     """
 
     known: bool

@@ -40,14 +40,15 @@ class MarketDay:
         self.day = book.last_day.isoformat()
         made = book.facts.created_at.astimezone(UTC).isoformat(timespec="microseconds")
         self.book_key = f"{self.day} {made}"
+        self._earlier_days: dict[int, np.datetime64] = {}
 
     def cards(self, watches: Sequence[Watch]) -> list[CardDay]:
         """Return the card of each watch on this day."""
         ids = [watch.card_id for watch in watches]
         quotes = self.book.look_up(ids)
         decided = decide_quotes(quotes.market, quotes)
-        days = np.array([watch.condition.days or 0 for watch in watches])
-        earlier = self.book.look_up(ids, np.datetime64(self.book.last_day, "D") - days).market
+        days = [self._earlier_day(watch.condition.days or 0) for watch in watches]
+        earlier = self.book.look_up(ids, np.array(days, dtype="datetime64[D]")).market
         columns = zip(quotes.position, quotes.market, decided.signal, earlier, strict=True)
         return [
             CardDay(
@@ -59,6 +60,14 @@ class MarketDay:
             )
             for position, market, signal, before in columns
         ]
+
+    def _earlier_day(self, days: int) -> np.datetime64:
+        """Return the last day with prices, `days` or more earlier. Without one, such a day."""
+        if days not in self._earlier_days:
+            until = np.datetime64(self.book.last_day, "D") - days
+            at = self.book.last_quoted(until)
+            self._earlier_days[days] = until if at < 0 else self.book.dates[at]
+        return self._earlier_days[days]
 
 
 def judge(

@@ -1,6 +1,6 @@
 """Small price books whose last day is chosen, for watches."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,13 +23,16 @@ def book_of(
     currency: str = "USD",
     scale: float = 1.0,
     attempt: int = 0,
+    without: Collection[int] = (),
 ) -> PriceBook:
     """Return a book of `days` from 2026-01-01 in which card i costs `prices[i]` on the last day.
 
     Others cost i + 1 and a cent more each day, NaN is no price. Its fair price is `scale` times the
-    market price of `rows`. A later `attempt` is a later book of the same days.
+    market price of `rows`. A later `attempt` is a later book of the same days. The days
+    `without` have no prices.
     """
     made = rows(cards, days, scale)
+    made.market[:, [*without]] = np.nan
     for card, price in (prices or {}).items():
         made.market[card, -1] = price
     created = FACTS.created_at + timedelta(days=days, minutes=attempt)

@@ -143,6 +143,25 @@ def test_moves_compare_with_the_price_of_those_days_before(
     assert store.get(long).reason == "no_earlier_price"
 
 
+def test_moves_compare_with_the_last_day_with_prices(store: WatchStore, tmp_path: Path) -> None:
+    def moves(days: int) -> str:
+        condition = Condition("moves", change=0.025, days=days)
+        return store.create(LOCAL, NewWatch(CARD, "card_4", condition, None)).id
+
+    one, two, six, nine = (moves(days) for days in (1, 2, 6, 9))
+    book = book_of(tmp_path, {4: 5.06 * 1.03}, without=(0, 2, 3, 7, 8))  # 5.06: that of day 6
+    judge(store, book, "7", [])
+    assert {each.id: each.state for each in store.list()} == {
+        one: "fired",
+        two: "fired",
+        six: "fired",
+        nine: "disarmed",
+    }
+    watches = [store.get(each) for each in (one, two, six, nine)]
+    earlier = [card.earlier for card in MarketDay(book, "7").cards(watches)]
+    assert earlier == [5.06, 5.06, 5.01, None]
+
+
 def test_an_earlier_book_changes_nothing(store: WatchStore, outbox: Outbox, tmp_path: Path) -> None:
     watch = below(store)
     judged(store, tmp_path, {4: 3.0}, days=11)

@@ -67,7 +67,10 @@ class SignalIs(
 class PriceMoves(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="moves"
 ):
-    """The market price differs by `change` from that of `days` before."""
+    """The market price differs by `change` from that of `days` before.
+
+    If that day has no prices, the last day with prices before it counts.
+    """
 
     change: _Change
     days: _Days

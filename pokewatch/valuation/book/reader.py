@@ -147,6 +147,13 @@ class PriceBook:
             **{name: _decoded(name, self._columns[name][:, day]) for name in _DECODERS},
         )
 
+    def last_quoted(self, until: np.datetime64) -> int:
+        """Return the index of the last day up to `until` on which a card has a price, else -1."""
+        day = int(np.searchsorted(self.dates, until, side="right")) - 1
+        while day >= 0 and not np.isfinite(self.market_prices.on(day)).any():
+            day -= 1
+        return day
+
     def history(self, card: str, start: date | None = None, end: date | None = None) -> CardHistory:
         """Return the days of a card from `start` to `end`, inclusive. Raise UnknownCardError."""
         position = self.cards.position(card)
