@@ -50,7 +50,8 @@ Index = Annotated[
     list[float],
     Meta(
         description="The price index by day, 100 on the first: the mean return of the cards, "
-        "weighted by their price, with the returns of single cards limited to 20% a day."
+        "weighted by their price, from each day with prices to the next, with the returns of "
+        "single cards limited to 20%."
     ),
 ]
 

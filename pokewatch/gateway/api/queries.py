@@ -172,7 +172,13 @@ class SuggestionsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The number of days to compare over, and the cards to compare."""
 
-    days: Annotated[ChangeDays, Meta(description="The number of days between the two prices.")] = 7
+    days: Annotated[
+        ChangeDays,
+        Meta(
+            description="The number of days between the two prices; more where the earlier day "
+            "has no prices."
+        ),
+    ] = 7
     set: _SetName | UnsetType = UNSET
     rarity: _Rarity | UnsetType = UNSET
     min_price: Annotated[

@@ -213,7 +213,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/changes",
         "List the largest price changes",
         market_schemas.PriceChanges,
-        "Compares the market prices of the latest day with those of 1, 7 or 30 days before.",
+        "Compares the market prices of the latest day with those of 1, 7 or 30 days before, or of "
+        "the last day with prices before that.",
         query=queries.ChangesQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,

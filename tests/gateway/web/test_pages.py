@@ -222,6 +222,8 @@ def test_movers_have_the_changes_of_the_api(hostile: Gateway, days: int) -> None
     shown = rows_of(hostile, f"/movers?days={days}&min_price=0")
     body = hostile.get(f"/changes?days={days}&min_price=0&limit=25").json()
     assert len(body["up"]) > 5
+    text = words(page(hostile.get(f"/movers?days={days}", key="", headers=BROWSER)))
+    assert f"Largest rises since {day_text(body['since'])}, cards of" in text
     for card in [*body["up"], *body["down"]]:
         amounts = [money(card[name], "USD") for name in ("price_before", "market_price")]
         (row,) = [row for row in shown if card["number"] in row[0] and row[1:3] == amounts]
@@ -253,6 +255,7 @@ def test_the_home_page_has_the_index_and_bargains_of_the_api(hostile: Gateway) -
     text = words(page(hostile.get("/", key="", headers=BROWSER)))
     index = hostile.get("/index").json()
     assert f"Today {index['index'][-1]:.2f}" in text
+    assert f"Largest rises since {day_text(hostile.get('/changes').json()['since'])}" in text
     for card in likeliest(hostile)[:5]:
         assert f"{money(card['low_price'], 'USD')} {money(card['fair_price'], 'USD')}" in text
 
