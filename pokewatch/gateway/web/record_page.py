@@ -31,7 +31,7 @@ _TENTHS = [(tenth / 10, f"{tenth * 10}%") for tenth in range(0, 11, 2)]
 
 @dataclass(frozen=True, slots=True)
 class OpenForecasts:
-    """The number of forecasts without an outcome, the days they are of, and the first one's."""
+    """The number of forecasts without an outcome, of the days of issue, and the first day due."""
 
     forecasts: int
     days: int
@@ -64,8 +64,9 @@ def open_forecasts(
 
     A day that nobody collected may never get any: it is no day to wait for.
     """
-    waiting = [each for each in issues if measured_on is None or each.due_on > measured_on]
-    passed = [each for each in issues if each not in waiting]
+    until = measured_on or ""
+    waiting = [each for each in issues if each.due_on > until]
+    passed = [each for each in issues if each.due_on <= until]
     return OpenForecasts.of(waiting), OpenForecasts.of(passed)
 
 

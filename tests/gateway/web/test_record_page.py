@@ -4,7 +4,8 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ from pokewatch.gateway.web.record_page import (
     open_forecasts,
     verdict,
 )
-from pokewatch.valuation.track_record import TrackRecord, open_month
+from pokewatch.valuation.track_record import TrackRecord, open_month, write_record
 from tests.experiments.standings import standing
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.web.test_pages import BROWSER, HOSTILE, keyed, page, words
@@ -171,8 +172,15 @@ def test_a_new_record_replaces_what_is_cached(tmp_path: Path) -> None:
         assert "Too few independent periods" in shown(gateway)
         tag = {"If-None-Match": first.headers["etag"]}
         assert gateway.get("/track-record", headers=tag).status_code == 304
-        make_record(found.folder, range(40))
+        record = make_record(found.folder, range(40))
         eventually(lambda: shown(gateway), lambda text: "1,560 forecasts, issued on 39" in text)
+        assert record.measured_on is not None
+        later = record.measured_on + timedelta(days=1)  # the last issue's day, without prices
+        write_record(found.folder, replace(record, measured_on=later))
+        passed = "40 forecasts, issued on 1 day, are for days without prices"
+        text = eventually(lambda: shown(gateway), lambda text: passed in text)
+        assert "have no outcome yet" not in text
+        assert "forecasts being served are for" in text
         assert gateway.get("/track-record", headers=tag).status_code == 200
         assert gateway.get("/track-record.csv").text.count("\n") >= 1_561
 
