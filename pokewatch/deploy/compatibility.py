@@ -59,8 +59,8 @@ def require_compatible(registry: Registry, version: str, champion: str) -> None:
             )
     if new.last_day < served.last_day:
         raise DeployError(
-            f"{_refusal(version, champion)}: its prices end on {new.last_day}, before those of "
-            f"{served.last_day}; {REPLACE_HINT}"
+            f"{_refusal(version, champion)}: its prices end on {new.last_day}, those of the "
+            f"champion on {served.last_day}; {REPLACE_HINT}"
         )
     missing = int((new.cards.positions(served.cards.ids) < 0).sum())
     limit = DeploySettings.read().deploy_missing_cards

@@ -290,7 +290,7 @@ def test_a_version_that_was_undone_is_not_deployed_again(registry: Registry) -> 
     [
         (40, 5, {"source": "tcgcsv"}, "its market is tcgcsv, not simulated"),
         (40, 5, {"currency": "EUR"}, "its currency is EUR, not USD"),
-        (40, 4, {}, "its prices end on 2026-01-04, before those of 2026-01-05"),
+        (40, 4, {}, "its prices end on 2026-01-04, those of the champion on 2026-01-05"),
         (37, 5, {}, "it lacks 3 of its 40 cards, limit 5%"),
     ],
     ids=["market", "currency", "days", "cards"],

@@ -66,13 +66,14 @@ class CheckedDataPlane(DataPlane):  # type: ignore[misc]  # MLServer ships no ty
         return f"{name} is not ready: {self.not_loaded.get(name, LOADING)}"
 
     async def ready(self) -> bool:
-        """Return whether all models are ready.
+        """Return whether all models but challengers are ready.
 
-        A challenger that is loaded for the first time is left out: until then the champion answers
-        its callers, so that the server must not be taken out of service.
+        Until a challenger is loaded, the champion answers its callers, so that the server must not
+        be taken out of service.
         """
         models = await self._model_registry.get_models()
-        return all([await self.model_ready(name) for name in self.not_loaded]) and all(
+        missing = [name for name in self.not_loaded if not is_challenger(name)]
+        return all([await self.model_ready(name) for name in missing]) and all(
             model.ready for model in models if not is_challenger(model.name)
         )
 

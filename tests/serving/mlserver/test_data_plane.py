@@ -10,7 +10,7 @@ from mlserver.settings import ModelParameters, ModelSettings, Settings
 from prometheus_client import CollectorRegistry, Counter, Summary
 
 from pokewatch.contract import FAIR_PRICE, FAIR_PRICE_CHALLENGER, challenger_model
-from pokewatch.serving.mlserver.data_plane import CheckedDataPlane
+from pokewatch.serving.mlserver.data_plane import LOADING, CheckedDataPlane
 
 
 class WaitingModel(MLModel):  # type: ignore[misc]  # MLServer ships no types
@@ -51,11 +51,15 @@ def test_a_challenger_that_is_loaded_does_not_take_the_server_out_of_service(
         begun, may_end, at_once = asyncio.Event(), asyncio.Event(), asyncio.Event()
         at_once.set()
         await load(FAIR_PRICE, asyncio.Event(), at_once)
+        plane.not_loaded[name] = LOADING  # as of a model in the folder at start-up
+        found = [await plane.ready()]
         loading = load(name, begun, may_end)
         await begun.wait()
-        found = [await plane.ready()]
+        found.append(await plane.ready())
+        del plane.not_loaded[name]
+        found.append(await plane.ready())
         may_end.set()
         await loading
         return [*found, await plane.ready()]
 
-    assert asyncio.run(scenario()) == [ready_meanwhile, True]
+    assert asyncio.run(scenario()) == [ready_meanwhile] * 3 + [True]
