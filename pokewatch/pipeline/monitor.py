@@ -32,7 +32,7 @@ from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.notify import send_once
 from pokewatch.pipeline.experiments import promote, settle_traffic
 from pokewatch.pipeline.market_runs import child_environment
-from pokewatch.registry import RegisteredModel, Registry, change_key
+from pokewatch.registry import LAST_DAY, RegisteredModel, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY, figures_file
 from pokewatch.settings import Home, MonitorSettings
 from pokewatch.valuation.panel import Panel
@@ -137,11 +137,12 @@ def logged_events(measured_on: date) -> list[Mapping[str, Any]]:
 def decide(market: Market, found: Measurement) -> Action:
     """Decide whether to retrain. Store the day the market changed; notify of failed checks."""
     registry, settings = Registry(), MonitorSettings.read()
+    last_day = registry.version(found.version).tags.get(LAST_DAY, "")
+    if found.measured_on.isoformat() < last_day:  # a model of that day would be refused
+        return Action(False, f"the champion has prices up to {last_day}: later ones decide")
     _notify(found, settings)
-    known, last = (
-        _day(registry.get_state(key))
-        for key in (change_key(market.source), _retrained_key(market.source))
-    )
+    keys = change_key(market.source), _retrained_key(market.source)
+    known, last = (_day(registry.get_state(key)) for key in keys)
     detected = found.changed_since(settings.monitor_drift)
     changed = (
         detected
@@ -279,11 +280,7 @@ def _log(registry: Registry, champion: RegisteredModel, found: Measurement) -> N
 
 
 def _publish(registry: Registry, found: Measurement) -> None:
-    """Publish the figures to the servers.
-
-    The file is for MLServers on this machine, the state for those that share no disk with the
-    flows.
-    """
+    """Publish the figures: in a file to MLServers on this machine, in the state to others."""
     path = figures_file(registry.market)
     registry.set_state(MONITORING_KEY, _write_latest(path, found.measured_on, found.figures()))
 
@@ -291,9 +288,8 @@ def _publish(registry: Registry, found: Measurement) -> None:
 def _write_latest(path: Path, measured_on: date, figures: Mapping[str, float]) -> str:
     """Replace the file of the latest figures atomically. Return its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = json.dumps(
-        {"measured_on": measured_on.isoformat(), "figures": dict(figures)}, allow_nan=False
-    )
+    content = {"measured_on": measured_on.isoformat(), "figures": dict(figures)}
+    document = json.dumps(content, allow_nan=False)
     part = path.with_suffix(f".{os.getpid()}")
     part.write_text(document)
     part.replace(path)

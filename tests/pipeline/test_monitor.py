@@ -1,6 +1,7 @@
 """The daily monitoring run on a simulated market that changes."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -94,6 +95,16 @@ def make_champion(last_day: date) -> str:
     return registered.version
 
 
+@contextmanager
+def of_day(version: str, day: date) -> Iterator[None]:
+    """Have a version tagged as one whose prices end on a day."""
+    registry = Registry()
+    known = registry.version(version).tags[LAST_DAY]
+    registry.set_tag(version, LAST_DAY, day.isoformat())
+    yield
+    registry.set_tag(version, LAST_DAY, known)
+
+
 def selected(day: int) -> Market:
     return Market("simulated", 400, CARDS, last_day=START + timedelta(days=day))
 
@@ -113,6 +124,12 @@ def test_a_change_is_found_notified_once_and_stored(
     assert {each.lag: each.served for each in quiet.calibrations} == {7: True, 30: False}
     assert not decide(selected(SHORT - 1), quiet).retrain
     noticed = measure_market(selected(SHORT + 4))
+    with of_day(noticed.version, START + timedelta(days=SHORT + 5)):
+        past = decide(selected(SHORT + 4), noticed)
+        assert not past.retrain
+        assert "later ones decide" in past.why
+        assert Registry().get_state(change_key("simulated")) == ""
+        assert not [title for title in listener.titles() if "out of bounds" in title]
     action = decide(selected(SHORT + 4), noticed)
     assert action.retrain
     assert "drift of moves" in action.why
