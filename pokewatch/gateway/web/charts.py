@@ -9,7 +9,9 @@ from math import ceil, floor, log10
 WIDTH, HEIGHT = 720, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 84, 10, 26
 _Y_TICKS = 5
+_LEAST_STEP = 0.01  # labels have no more than two decimals
 _X_TICKS = 5
+_HALF_LABEL = 20  # the label of a day is centred, and would be cut off nearer to the edge
 
 Values = Sequence[float | None]
 
@@ -112,7 +114,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
     if high - low <= 1e-9 * max(abs(high), 1.0):
         margin = max(abs(high) * 0.1, 0.01)
         low, high = max(low - margin, 0.0), high + margin
-    raw = (high - low) / (_Y_TICKS - 1)
+    raw = max((high - low) / (_Y_TICKS - 1), _LEAST_STEP)
     power = 10.0 ** floor(log10(raw))
     step = next(factor for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999) * power
     start, end = floor(low / step + 1e-9), ceil(high / step - 1e-9)
@@ -123,6 +125,7 @@ def _axes(scale: _Scale, prefix: str) -> list[str]:
     right, base = WIDTH - _RIGHT, HEIGHT - _BOTTOM
     step = scale.ticks[1] - scale.ticks[0]
     decimals = max(0, min(2, -floor(log10(step)))) if step < 1 else 0
+    decimals = 2 if decimals and prefix else decimals  # $0.80, not $0.8
     parts = []
     for tick in scale.ticks:
         y = scale.y(tick)
@@ -130,7 +133,7 @@ def _axes(scale: _Scale, prefix: str) -> list[str]:
         label = escape(f"{prefix}{tick:,.{decimals}f}")
         parts.append(f'<text class="tick" x="{right + 6}" y="{y + 4:.1f}">{label}</text>')
     for day in _day_ticks(scale):
-        x = scale.x((day - scale.first).days)
+        x = max(scale.x((day - scale.first).days), _HALF_LABEL)
         label = f"{day:%b} {day.year}" if scale.span > 300 else f"{day.day} {day:%b}"
         parts.append(f'<text class="tick day" x="{x:.1f}" y="{base + 18}">{label}</text>')
     return parts

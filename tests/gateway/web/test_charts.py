@@ -25,6 +25,33 @@ def paths(text: str, name: str) -> list[str]:
     ]
 
 
+def labels(text: str, kind: str) -> list[ET.Element]:
+    return [node for node in ET.fromstring(text).iter("text") if node.get("class") == kind]
+
+
+@pytest.mark.parametrize(
+    ("values", "prefix", "shown"),
+    [
+        ([0.6, 0.8], "$", ["$0.60", "$0.65", "$0.70", "$0.75", "$0.80"]),
+        ([0.2, 1.0], "$", ["$0.20", "$0.40", "$0.60", "$0.80", "$1.00"]),
+        ([0.01, 0.02], "$", ["$0.01", "$0.02"]),
+        ([0.0, 400.0], "$", ["$0", "$100", "$200", "$300", "$400"]),
+        ([99.0, 101.0], "", ["99.0", "99.5", "100.0", "100.5", "101.0"]),
+    ],
+)
+def test_amounts_have_cents_or_none(values: list[float], prefix: str, shown: list[str]) -> None:
+    drawn = svg(Chart("t", DAYS[:2], [Line("market", [*values])], prefix=prefix))
+    assert [node.text for node in labels(drawn, "tick")] == shown
+
+
+@pytest.mark.parametrize("days", range(1, 5))
+def test_no_label_of_a_day_is_cut_off(days: int) -> None:
+    drawn = svg(Chart("t", DAYS[:days], [Line("market", [1.0] * days)]))
+    places = [float(node.get("x", "")) for node in labels(drawn, "tick day")]
+    assert places == sorted(set(places))
+    assert 20 <= places[0] <= places[-1] <= WIDTH - 20
+
+
 def test_a_gap_breaks_a_line_and_a_lone_value_is_a_dash() -> None:
     drawn = svg(Chart("t", DAYS, [Line("market", [1.0, 2.0, None, 3.0])]))
     (path,) = paths(drawn, "line market")
@@ -69,7 +96,8 @@ def test_a_chart_without_days_says_so() -> None:
     [
         (0, 100, [0, 50, 100]),
         (3, 3, [2.5, 3, 3.5]),
-        (0, 0, [0, 0.005, 0.01]),
+        (0, 0, [0, 0.01]),
+        (0.01, 0.02, [0.01, 0.02]),
         (96.2, 103.9, [96, 98, 100, 102, 104]),
     ],
 )
