@@ -8,7 +8,11 @@ import pytest
 from pokewatch.cli.flows import STEPS_OF_SEVERAL
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.filterwarnings("ignore:The _yaml extension")  # Metaflow imports it
+# Metaflow imports the extension, and reads flows with what Python 3.12 deprecates.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The _yaml extension",
+    "ignore:.* will be removed in Python 3.14:DeprecationWarning",
+)
 
 
 @pytest.fixture
