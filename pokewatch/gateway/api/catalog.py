@@ -32,13 +32,18 @@ from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.bodies import CSV
 from pokewatch.gateway.http.compression import VARY, coding_for
-from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
+from pokewatch.gateway.http.middleware import (
+    JSON,
+    NO_STORE,
+    REVALIDATE,
+    Answer,
+    Header,
+    RequestContext,
+)
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.answer_cache import etag, etag_matches
 
 _encode = msgspec.json.Encoder().encode
-_NO_STORE: Header = (b"cache-control", b"no-store")
-_REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 _VARY: Header = (b"vary", b"accept")  # some paths have a page or CSV too
 
 
@@ -120,7 +125,7 @@ class CatalogEndpoints:
         found = await reader.read(call, context.forwarded_headers())
         body = changes_csv(found)
         if found.stale:
-            return 200, [CSV_HEADER, _VARY, _NO_STORE], body
+            return 200, [CSV_HEADER, _VARY, NO_STORE], body
         return _tagged(context, CSV_HEADER, body)
 
     async def first_card(self, context: RequestContext) -> ExampleCard | None:
@@ -154,21 +159,21 @@ class CatalogEndpoints:
         reader = backend.for_request(context).reader
         cached, stale = await reader.find(call, context.forwarded_headers())
         if stale:
-            return 200, [JSON, _VARY, _NO_STORE], cached.prefix + b"true}"
+            return 200, [JSON, _VARY, NO_STORE], cached.prefix + b"true}"
         return _tagged(context, JSON, cached.prefix + b"false}")
 
     def _composed(self, context: RequestContext, found: CardAnswer | CardPage | Movers) -> Answer:
         """Return an answer from several markets, with an entity tag if all of it is current."""
         body = _encode(found)
         if found.stale or (not isinstance(found, CardAnswer) and found.unavailable):
-            return 200, [JSON, _VARY, _NO_STORE], body
+            return 200, [JSON, _VARY, NO_STORE], body
         return _tagged(context, JSON, body)
 
 
 def _tagged(context: RequestContext, kind: Header, body: bytes) -> Answer:
     """Return the answer with its entity tag, or 304 if the client has it."""
     tag = etag(body, coding_for(context.headers, len(body)))
-    headers = [_REVALIDATE, _VARY, (b"etag", tag)]
+    headers = [REVALIDATE, _VARY, (b"etag", tag)]
     if etag_matches(context.headers.get(b"if-none-match", b""), tag):
         return 304, [*headers, VARY], b""
     return 200, [kind, *headers], body

@@ -20,7 +20,7 @@ from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import FeesQuery, MarketQuery, parse_query
 from pokewatch.gateway.http.bodies import CSV, decode
-from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
+from pokewatch.gateway.http.middleware import JSON, NO_STORE, Answer, RequestContext
 from pokewatch.gateway.http.problems import (
     OTHER_CURRENCY,
     OVERLOADED,
@@ -31,7 +31,6 @@ from pokewatch.gateway.http.problems import (
 from pokewatch.gateway.upstream.v2_client import RefusedError
 from pokewatch.gateway.upstream.v2_messages import Versions
 
-_NO_STORE: Header = (b"cache-control", b"no-store")
 _MAX_CONCURRENT = 2  # each takes seconds of the model server's time
 _decode_request = msgspec.json.Decoder(CollectionRequest).decode
 _decode_cards = msgspec.json.Decoder(ResolveRequest).decode
@@ -123,4 +122,4 @@ class CollectionEndpoint:
 
 def _answer(found: CollectionWorth | ResolvedCards, context: RequestContext) -> Answer:
     body = _encode(found)[:-1] + b',"request_id":"%s"}' % context.request_id.encode()
-    return 200, [JSON, _NO_STORE], body
+    return 200, [JSON, NO_STORE], body

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from pokewatch.contract import EXPORT_PREPARING, EXPORT_TYPES, ExportFormat, parse_history
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import ExportQuery, parse_query
-from pokewatch.gateway.http.middleware import Answer, Header, RequestContext
+from pokewatch.gateway.http.middleware import REVALIDATE, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import (
     OVERLOADED,
     PREPARING,
@@ -35,7 +35,6 @@ MAX_STREAMS = 16
 _PREPARE_SECONDS = 5.0  # that the model server may wait for a file, besides its usual time
 _MAX_REFUSAL = 65_536
 _MAX_HEADER = 200
-_REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 _FORWARDED = (b"range", b"if-range", b"if-none-match")
 _RETURNED = (b"content-length", b"content-range", b"etag", b"accept-ranges")
 
@@ -116,14 +115,14 @@ async def _started(
     """Return the answer that a reply begins. Raise ProblemError, TransportError."""
     returned = [(name, reply.headers[name]) for name in _RETURNED if name in reply.headers]
     if reply.status == 304:
-        return 304, [_REVALIDATE, *returned], b""
+        return 304, [REVALIDATE, *returned], b""
     if reply.status in (200, 206) and {b"content-length", b"etag"} <= reply.headers.keys():
         stem = f"pokewatch-{market}" if market else "pokewatch"
         name = f'attachment; filename="{stem}.{file_format}"'.encode()
         headers: list[Header] = [
             (b"content-type", EXPORT_TYPES[file_format].encode()),
             (b"content-disposition", name),
-            _REVALIDATE,
+            REVALIDATE,
             *returned,
         ]
         return StreamedAnswer(reply.status, headers, _parts(reply), stack.aclose)

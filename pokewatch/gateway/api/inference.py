@@ -44,7 +44,7 @@ from pokewatch.gateway.api.v2_schemas import (
 )
 from pokewatch.gateway.http.bodies import decode, finite_float
 from pokewatch.gateway.http.faults import located
-from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
+from pokewatch.gateway.http.middleware import JSON, NO_STORE, Answer, RequestContext
 from pokewatch.gateway.http.problems import (
     FORBIDDEN,
     MEDIA_TYPE,
@@ -79,7 +79,6 @@ _COLUMNS: dict[str, Any] = {
     "fees": list[Fees | Literal[""]],
 }
 _OPTIONAL = {"optional": True}
-_NO_STORE: Header = (b"cache-control", b"no-store")
 _encode = msgspec.json.Encoder().encode
 _decode_request = msgspec.json.Decoder(InferRequest, float_hook=finite_float).decode
 _decode_response = msgspec.json.Decoder(InferResponse).decode
@@ -164,7 +163,7 @@ class InferenceEndpoints:
                 check_passthrough(_decode_response(body), name, request, rows)
             except ValueError as error:
                 raise client.bad_reply(str(error)) from error
-            return 200, [JSON, _NO_STORE], body
+            return 200, [JSON, NO_STORE], body
         finally:
             self._load.leave(max(rows, 1))
 
@@ -294,4 +293,4 @@ def _output_names(request: InferRequest) -> list[str]:
 
 
 def _json(found: Any) -> Answer:
-    return 200, [JSON, _NO_STORE], _encode(found)
+    return 200, [JSON, NO_STORE], _encode(found)

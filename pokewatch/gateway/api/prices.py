@@ -29,7 +29,7 @@ from pokewatch.gateway.api.schemas import (
 from pokewatch.gateway.events.event_log import Arm, EventLog
 from pokewatch.gateway.http.bodies import decode
 from pokewatch.gateway.http.faults import located
-from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
+from pokewatch.gateway.http.middleware import JSON, NO_STORE, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import OTHER_CURRENCY, ProblemError, invalid
 from pokewatch.gateway.upstream.coalescing import QueueLimit
 
@@ -45,7 +45,7 @@ _decode_batch = msgspec.json.Decoder(BatchRequest).decode
 _decode_raw_batch = msgspec.json.Decoder(_RawBatch, float_hook=float).decode
 _decode_card = msgspec.json.Decoder(Any, float_hook=float).decode
 _decode_signal = msgspec.json.Decoder(SignalRequest).decode
-_HEADERS: list[Header] = [JSON, (b"cache-control", b"no-store")]
+_HEADERS: list[Header] = [JSON, NO_STORE]
 
 
 class FairPriceEndpoint:

@@ -12,14 +12,13 @@ from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import MonthQuery, RequiredMonthQuery, parse_query
 from pokewatch.gateway.api.record_schemas import RecordFile
-from pokewatch.gateway.http.middleware import Header, RequestContext
+from pokewatch.gateway.http.middleware import NO_STORE, Header, RequestContext
 from pokewatch.gateway.http.problems import ProblemError, unavailable
 from pokewatch.gateway.http.streams import BrokenBodyError, StreamedAnswer
 from pokewatch.gateway.upstream.v2_client import RefusedError
 
 PARQUET = "application/vnd.apache.parquet"
 _PARQUET_HEADER: Header = (b"content-type", PARQUET.encode())
-_NO_STORE: Header = (b"cache-control", b"no-store")
 _encode = msgspec.json.Encoder().encode
 
 Format = Literal["csv", "parquet"]
@@ -37,7 +36,7 @@ class RecordDownloads:
         month = None if query.month is UNSET else query.month
         market = self._markets.chosen(query.market)
         files = await _files(market, context, month)
-        headers = [CSV_HEADER, _NO_STORE, _file_name(market, month, "csv")]
+        headers = [CSV_HEADER, NO_STORE, _file_name(market, month, "csv")]
         return await _download(market, context, headers, files, "csv")
 
     async def parquet(self, context: RequestContext) -> StreamedAnswer:
@@ -45,7 +44,7 @@ class RecordDownloads:
         query = parse_query(RequiredMonthQuery, context.scope["query_string"])
         market = self._markets.chosen(query.market)
         files = await _files(market, context, query.month)
-        headers = [_PARQUET_HEADER, _NO_STORE, _file_name(market, query.month, "parquet")]
+        headers = [_PARQUET_HEADER, NO_STORE, _file_name(market, query.month, "parquet")]
         headers += [(b"content-length", b"%d" % file.bytes) for file in files]
         return await _download(market, context, headers, files, "parquet")
 

@@ -15,10 +15,9 @@ from pokewatch.gateway.api.status_schemas import (
     Ready,
 )
 from pokewatch.gateway.auth.key_cache import KeyCache
-from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
+from pokewatch.gateway.http.middleware import JSON, NO_STORE, Answer, RequestContext
 from pokewatch.gateway.http.problems import ProblemError, keys_unreadable, unavailable
 
-_NO_STORE: Header = (b"cache-control", b"no-store")
 _SERVED = (
     "market",
     "model_version",
@@ -70,7 +69,7 @@ class StatusEndpoints:
 
     async def health(self, context: RequestContext) -> Answer:
         """Answer while the process runs, whatever the model server's state."""
-        return 200, [JSON, _NO_STORE], _encode(Alive("alive"))
+        return 200, [JSON, NO_STORE], _encode(Alive("alive"))
 
     async def ready(self, context: RequestContext) -> Answer:
         market = self.require_ready()
@@ -82,12 +81,12 @@ class StatusEndpoints:
             markets=[self._state(each) for each in self._markets.backends],
             keys="current" if self._keys.current else "stale",
         )
-        return 200, [JSON, _NO_STORE], _encode(body)
+        return 200, [JSON, NO_STORE], _encode(body)
 
     async def markets(self, context: RequestContext) -> Answer:
         parse_query(NoQuery, context.scope["query_string"])
         found = MarketList([self._facts(each) for each in self._markets.backends])
-        return 200, [JSON, _NO_STORE], _encode(found)
+        return 200, [JSON, NO_STORE], _encode(found)
 
     def require_ready(self) -> MarketBackend:
         """Return the first market that is ready.

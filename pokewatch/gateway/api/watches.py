@@ -35,7 +35,7 @@ from pokewatch.gateway.api.watch_schemas import (
 )
 from pokewatch.gateway.api.watch_schemas import WatchFields as Fields
 from pokewatch.gateway.http.bodies import decode
-from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
+from pokewatch.gateway.http.middleware import JSON, NO_STORE, Answer, RequestContext
 from pokewatch.gateway.http.problems import (
     FORBIDDEN,
     REUSED_IDEMPOTENCY_KEY,
@@ -55,7 +55,6 @@ Found = TypeVar("Found")
 
 IDEMPOTENCY_KEY_PATTERN = "[!-~]{1,255}"
 _KEY = re.compile(IDEMPOTENCY_KEY_PATTERN.encode())
-_NO_STORE: Header = (b"cache-control", b"no-store")
 _THREADS = 4
 _MAX_WAITING = 64  # for a database that hangs
 _RETRY_SECONDS = 5
@@ -87,12 +86,12 @@ class WatchEndpoints:
         request = decode(_decode_request, context.body)
         made = await self.add(request, context, key)
         answer = NewWatchAnswer(**_fields(made), secret=made.secret, request_id=context.request_id)
-        return 200, [JSON, _NO_STORE], _encode(answer)
+        return 200, [JSON, NO_STORE], _encode(answer)
 
     async def watches(self, context: RequestContext) -> Answer:
         parse_query(NoQuery, context.scope["query_string"])
         found = [Fields(**_fields(each)) for each in await self.of_key(context)]
-        return 200, [JSON, _NO_STORE], _encode(WatchList(found, context.request_id))
+        return 200, [JSON, NO_STORE], _encode(WatchList(found, context.request_id))
 
     async def watch(self, context: RequestContext) -> Answer:
         parse_query(NoQuery, context.scope["query_string"])
@@ -103,13 +102,13 @@ class WatchEndpoints:
             deliveries=[_delivery(each) for each in deliveries],
             request_id=context.request_id,
         )
-        return 200, [JSON, _NO_STORE], _encode(answer)
+        return 200, [JSON, NO_STORE], _encode(answer)
 
     async def remove(self, context: RequestContext) -> Answer:
         parse_query(NoQuery, context.scope["query_string"])
         found = await self.drop(context)
         answer = RemovedWatch(**_fields(found), request_id=context.request_id)
-        return 200, [JSON, _NO_STORE], _encode(answer)
+        return 200, [JSON, NO_STORE], _encode(answer)
 
     async def add(
         self, request: WatchRequest, context: RequestContext, key: str | None = None

@@ -29,6 +29,10 @@ logger = logging.getLogger("pokewatch.gateway")
 Header = tuple[bytes, bytes]
 Answer = tuple[int, Sequence[Header], bytes]
 
+NO_STORE: Header = (b"cache-control", b"no-store")
+# A browser may keep the answer, and asks whether it is still the same before it shows it.
+REVALIDATE: Header = (b"cache-control", b"private, no-cache")
+
 
 JSON: Header = (b"content-type", b"application/json")
 PROBLEM: Header = (b"content-type", CONTENT_TYPE.encode())
@@ -149,7 +153,7 @@ async def send_problem(context: RequestContext, send: Send, problem: ProblemErro
     """Send a problem as the response."""
     v2 = context.scope["path"].startswith("/v2/")
     body = _encode(problem.problem(context.request_id, v2=v2))
-    headers = [PROBLEM, (b"cache-control", b"no-store"), *problem.headers]
+    headers = [PROBLEM, NO_STORE, *problem.headers]
     if problem.retry_after is not None and not any(
         name == b"retry-after" for name, _ in problem.headers
     ):

@@ -6,14 +6,13 @@ from starlette.types import Receive
 
 from pokewatch.gateway.auth.authentication import Authenticator, presented_key
 from pokewatch.gateway.http.bodies import FormBodies
-from pokewatch.gateway.http.middleware import Answer, Header, RequestContext
+from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import FORBIDDEN, UNAUTHORIZED, ProblemError
 from pokewatch.gateway.web.sessions import Sessions
 
 SIGN_IN = "/sign-in"
 UNSENT = "unsent"  # in its query after the session has ended before a form was sent
 _SCOPE = "read"
-_NO_STORE: Header = (b"cache-control", b"no-store")
 
 
 class PageAccess:
@@ -117,4 +116,4 @@ def require_same_origin(context: RequestContext) -> None:
 
 
 def _see_other(target: str, *headers: Header) -> Answer:
-    return 303, [(b"location", target.encode("latin-1")), _NO_STORE, *headers], b""
+    return 303, [(b"location", target.encode("latin-1")), NO_STORE, *headers], b""

@@ -9,7 +9,7 @@ from pokewatch.contract import FEE_CURRENCIES
 from pokewatch.gateway.api.collection_schemas import CollectionWorth, LineWorth
 from pokewatch.gateway.api.collections import CollectionEndpoint
 from pokewatch.gateway.api.queries import parse_query
-from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
+from pokewatch.gateway.http.middleware import REVALIDATE, Answer, RequestContext, context_of
 from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin
 from pokewatch.gateway.web.endpoints import send_page
@@ -18,9 +18,6 @@ from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.gateway.web.uploads import UploadBodies
 
 PATH = "/collection"
-# The browser may keep the page: else, back from a card, it would have to send the file again. As
-# the page varies by cookie, it does not show it once the session has ended.
-_PRIVATE: Header = (b"cache-control", b"private, no-cache")
 _SHOWN = 200
 
 
@@ -82,7 +79,9 @@ class CollectionPage:
     def _answer(self, context: RequestContext, status: int, values: dict[str, object]) -> Answer:
         values = {"text": "", "fees": "", "marketplaces": FEE_CURRENCIES} | values
         body = self._renderer.render("collection.html", context, values)
-        return status, [_PRIVATE], body
+        # Back from a card, the browser would otherwise have to send the file again. As the page
+        # varies by cookie, it is not shown once the session has ended.
+        return status, [REVALIDATE], body
 
 
 def _content(fields: Mapping[str, bytes]) -> bytes:

@@ -11,6 +11,8 @@ from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.middleware import (
+    NO_STORE,
+    REVALIDATE,
     Answer,
     Header,
     RequestContext,
@@ -31,8 +33,6 @@ DataHandler = Callable[[Visit], Awaitable[bytes]]
 DownloadHandler = Callable[[RequestContext], Awaitable[StreamedAnswer]]
 PageHandler = Callable[[Visit], Awaitable[dict[str, Any]]]
 
-_REVALIDATE: Header = (b"cache-control", b"private, no-cache")
-_NO_STORE: Header = (b"cache-control", b"no-store")
 _VARY: Header = (b"vary", b"accept, cookie")
 _KINDS = (b"application/json", b"text/html")
 
@@ -77,7 +77,7 @@ class PageEndpoint:
             body = await self._made(context, query, market, request)
         tag = etag(body)
         # A weak tag: the page may be sent compressed or not (RFC 9110, 8.8.1).
-        headers = [_REVALIDATE, (b"etag", b"W/" + tag)]
+        headers = [REVALIDATE, (b"etag", b"W/" + tag)]
         if etag_matches(context.headers.get(b"if-none-match", b""), tag):
             return 304, headers, b""
         return 200, headers, body
@@ -138,7 +138,7 @@ class DataEndpoint:
         query = parse_query(PageQuery, context.scope["query_string"])
         market = market_of(self._markets, query, None).for_request(context)
         body = await self._handler(Visit(context, market, query))
-        await send_page(context, send, (200, [self._kind, _NO_STORE], body))
+        await send_page(context, send, (200, [self._kind, NO_STORE], body))
 
 
 class DownloadEndpoint:
@@ -190,7 +190,7 @@ class SignInEndpoint:
             "unsent": problem is None and is_unsent(context),
         }
         body = self._renderer.render("sign_in.html", context, values)
-        headers = problem_headers(problem) if problem else [_NO_STORE]
+        headers = problem_headers(problem) if problem else [NO_STORE]
         await send_page(context, send, (status, headers, body))
 
 

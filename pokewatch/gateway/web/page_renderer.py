@@ -10,13 +10,12 @@ import msgspec
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import MAX_FIELDS
-from pokewatch.gateway.http.middleware import Answer, Header, RequestContext
+from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.page_queries import PageQuery
 from pokewatch.gateway.web.rendering import Templates
 
-_NO_STORE: Header = (b"cache-control", b"no-store")
 _STALE_HOURS = 36
 
 
@@ -112,7 +111,7 @@ class PageRenderer:
 
 def problem_headers(problem: ProblemError) -> list[Header]:
     """Return the headers of the page of a problem."""
-    headers = [_NO_STORE, *problem.headers]
+    headers = [NO_STORE, *problem.headers]
     if problem.retry_after is not None:
         headers.append((b"retry-after", b"%d" % problem.retry_after))
     return headers

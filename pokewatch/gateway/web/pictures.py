@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from pokewatch.gateway.api.catalog_calls import card_call, card_id_of
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import parse_query
-from pokewatch.gateway.http.middleware import Answer, Header, context_of
+from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header, context_of
 from pokewatch.gateway.http.problems import UNAUTHORIZED, ProblemError
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.endpoints import send_page
@@ -30,7 +30,6 @@ _MAX_WAITING = 64  # downloads; further ones are not begun
 _AT_ONCE = 2
 _MAX_FAILURES = 10_000
 _DAY: Header = (b"cache-control", b"private, max-age=86400")
-_NO_STORE: Header = (b"cache-control", b"no-store")
 
 
 class Pictures:
@@ -99,7 +98,7 @@ class PictureEndpoint:
         self._access = access
         _, headers, self._placeholder = StaticFiles().answer(PLACEHOLDER)
         others = [header for header in headers if header[0] != b"cache-control"]
-        self._placeholder_headers = [*others, _NO_STORE]
+        self._placeholder_headers = [*others, NO_STORE]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = context_of(scope)

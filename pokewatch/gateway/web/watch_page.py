@@ -11,7 +11,7 @@ from pokewatch.gateway.api.watch_schemas import WatchRequest, condition_of
 from pokewatch.gateway.api.watches import WatchEndpoints
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.faults import located
-from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
+from pokewatch.gateway.http.middleware import NO_STORE, Answer, RequestContext, context_of
 from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin
 from pokewatch.gateway.web.endpoints import send_page
@@ -25,8 +25,7 @@ PATH = "/watches"
 ADD = f"{PATH}/form"
 REMOVE = f"{PATH}/{{watch_id}}/remove"
 
-_NO_STORE: Header = (b"cache-control", b"no-store")
-_TO_PAGE: Answer = (303, [(b"location", PATH.encode()), _NO_STORE], b"")
+_TO_PAGE: Answer = (303, [(b"location", PATH.encode()), NO_STORE], b"")
 _MOVE_DAYS = 7
 
 
@@ -97,7 +96,7 @@ class WatchPage:
             "reasons": REASONS,
         }
         body = self._renderer.render("watches.html", context, values)
-        return problem.kind.status if problem else 200, [_NO_STORE], body
+        return problem.kind.status if problem else 200, [NO_STORE], body
 
 
 def _request(form: dict[str, str]) -> WatchRequest:
