@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pokewatch.contract import pipeline_command
 from pokewatch.errors import BookError, NoChampionError, RegistryError
 from pokewatch.registry_client import RegistryClient, ensure_registered_model
 from pokewatch.settings import Home, RegistrySettings
@@ -135,12 +136,12 @@ class Registry:
         """Return the version behind an alias. Raise NoChampionError where there is none."""
         if self._mlflow.is_missing():
             raise NoChampionError(_no_version(alias, self.branch, self.market))
-        if stored := self._mlflow.stored_alias(self.branch_name(alias)):
+        name = self.branch_name(alias)
+        if stored := self._mlflow.stored_alias(name):
             return _registered(stored)
         with self.client(f"alias {alias!r} cannot be resolved") as client:
             from mlflow.exceptions import MlflowException
 
-            name = self.branch_name(alias)
             try:
                 return _registered(client.get_model_version_by_alias(self._name, name))
             except MlflowException as error:
@@ -255,9 +256,8 @@ class Registry:
             self.client(f"{name} of model version {model.version} cannot be read") as client,
             tempfile.TemporaryDirectory() as scratch,
         ):
-            return json.loads(
-                Path(client.download_artifacts(model.run_id, name, scratch)).read_text()
-            )
+            path = client.download_artifacts(model.run_id, name, scratch)
+            return json.loads(Path(path).read_text())
 
     def _download(self, model: RegisteredModel, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -292,9 +292,9 @@ def _registered(version: Any) -> RegisteredModel:
 
 
 def _no_version(alias: str, branch: str, market: str) -> str:
-    of, option = f" of branch {branch}" if branch else "", f" --market {market}" if market else ""
+    of = f" of branch {branch}" if branch else ""
     if alias == PREVIOUS:
         return f"there is no previous champion{of}"
     if alias == CANARY:
         return f"no deploy and no experiment{of} gives a challenger traffic"
-    return f"no model is {alias}{of} yet: run the pipeline first (pokewatch pipeline run{option})"
+    return f"no model is {alias}{of} yet: run the pipeline first ({pipeline_command(market)})"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pokewatch.cli.findings import Finding
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
 from pokewatch.errors import NoChampionError, PokeWatchError, SettingsError
 from pokewatch.settings import RegistrySettings
 
@@ -36,15 +36,8 @@ def _of(registry: "Registry") -> str:
     return f": {registry.market}" if registry.market else ""
 
 
-def _run(registry: "Registry") -> str:
-    """Return the command that values the market."""
-    return (
-        f"pokewatch pipeline run {f'--market {registry.market}' if registry.market else ''}".strip()
-    )
-
-
 def _champion(registry: "Registry") -> Iterator[Finding]:
-    name, run = f"champion{_of(registry)}", _run(registry)
+    name, run = f"champion{_of(registry)}", pipeline_command(registry.market)
     try:
         champion = registry.resolve()
     except NoChampionError as error:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
 from pokewatch.errors import OutputError
 
 if TYPE_CHECKING:
@@ -104,11 +104,10 @@ def warn_of_old_prices(last_day: date, now: datetime | None = None) -> None:
 
     hours = data_age_hours(last_day, now or datetime.now(UTC))
     if hours > MAX_DATA_AGE_HOURS:
-        market = RegistrySettings.read().market
-        named = f" --market {market}" if market else ""
+        command = pipeline_command(RegistrySettings.read().market)
         warn(
             f"the newest prices are of {last_day}, {hours / 24:.0f} days old; "
-            f"pokewatch pipeline run{named} collects newer ones"
+            f"{command} collects newer ones"
         )
 
 

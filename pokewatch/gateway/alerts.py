@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.auth.key_cache import KeyCache
@@ -168,9 +168,7 @@ class Alerts:
                 f"The price book{of} was made {hours:,.0f} hours ago: the daily run is missing",
                 "Look why it failed or was stopped by a check, and run it again",
                 "PipelineMissing",
-                f"pokewatch pipeline run --market {backend.id}"
-                if several
-                else "pokewatch pipeline run",
+                pipeline_command(backend.id if several else ""),
             )
 
     def _of(self, backend: MarketBackend) -> str:
