@@ -14,7 +14,7 @@ from pokewatch.serving.mlserver.data_plane import LOADING, CheckedDataPlane
 
 
 class WaitingModel(MLModel):  # type: ignore[misc]  # MLServer ships no types
-    """A model that says that its load has begun, and is loaded once it is told to."""
+    """A model whose load sets one event when it begins, and ends once another is set."""
 
     async def load(self) -> bool:
         begun, may_end = self.settings.parameters.extra["events"]
