@@ -5,10 +5,12 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.market.catalog import CARD_SCHEMA, CARDMARKET
 from pokewatch.market.merge import preferred_slug
+from pokewatch.market.sources.parsing import LONGEST_TEXT
 from pokewatch.market.tabular.card_ids import field_texts
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.dates import parse_date
@@ -27,6 +29,32 @@ _TEXTS = (
 )
 
 
+def long_texts(sheet: Sheet, columns: Columns) -> dict[str, NDArray[np.bool_]]:
+    """Return by field the rows [m] whose text is longer than a card's may be, if there are any."""
+    found = {}
+    for field in ("card_id", *_TEXTS):
+        column = sheet.column(columns.named[field]) if field in columns.named else None
+        if column is None or not _holds_text(column.type):
+            continue
+        if pc.any(_too_long(column.cast(pa.string()))).as_py():
+            rows = _too_long(field_texts(sheet, columns, field))
+            found[field] = np.asarray(pc.fill_null(rows, False), dtype=np.bool_)
+    return found
+
+
+def _holds_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind) or not pa.types.is_primitive(kind))
+
+
+def _too_long(texts: pa.Array) -> pa.Array:
+    return pc.greater(pc.utf8_length(texts), LONGEST_TEXT)
+
+
+def _short(texts: pa.Array) -> pa.Array:
+    """Return the texts, null where one is longer than a card's may be."""
+    return pc.if_else(_too_long(texts), None, texts)
+
+
 def card_rows(
     sheet: Sheet,
     columns: Columns,
@@ -41,7 +69,7 @@ def card_rows(
     """
     cards, code = np.unique(card_rank[order], return_inverse=True)
     said = {
-        name: _last(field_texts(sheet, columns, name), order, code, len(cards))
+        name: _last(_short(field_texts(sheet, columns, name)), order, code, len(cards))
         for name in _TEXTS
         if name in columns.named
     }

@@ -17,7 +17,8 @@ from pokewatch.money import currency_named, currency_of
 def named_currencies(column: pa.ChunkedArray) -> NDArray[np.str_]:
     """Return the currencies [m] of a column of them, "" where a cell is empty or says none.
 
-    A text that is no known currency is returned as it is, in capitals.
+    A text that is no known currency is "?": an array of texts takes the room of the longest in
+    every row.
     """
     encoded = plain_texts(column).dictionary_encode()
     known = [*map(_code, encoded.dictionary.to_pylist()), ""]
@@ -60,4 +61,4 @@ def _of_headers(named: Mapping[str, str]) -> str | None:
 def _code(text: str) -> str:
     if is_placeholder(text):
         return ""
-    return currency_of(text) or text.upper()
+    return currency_of(text) or "?"

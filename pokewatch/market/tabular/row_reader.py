@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.sources import NO_PRICE, REJECTED_SCHEMA
+from pokewatch.market.sources.parsing import LONGEST_TEXT
 from pokewatch.market.tabular.card_ids import card_id_of, field_texts, identities, is_total
+from pokewatch.market.tabular.cards import long_texts
 from pokewatch.market.tabular.cells import check_type, is_readable, shown
 from pokewatch.market.tabular.columns import COUNTS, NUMERIC_FIELDS, Columns, in_cents
 from pokewatch.market.tabular.currencies import named_currencies, usual_currency
@@ -67,6 +69,9 @@ class RowReader:
         rows = np.asarray([text in totals for text in self._raw_ids], dtype=np.bool_)
         self.refuse("the row is a total, not a card", rows, self._identity)
         self._totals = rows
+        for field, rows in long_texts(sheet, columns).items():
+            report = self.refuse if field == self._identity else self._note_empty
+            report(f"{field} is longer than {LONGEST_TEXT:,} characters", rows, field)
 
     def refuse(self, reason: str, rows: NDArray[Any], column: str = "market_price") -> None:
         """Leave out `rows`, a mask or indices. A total has that reason alone."""
