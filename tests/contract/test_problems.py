@@ -19,6 +19,13 @@ CASES = [(operation, kind) for operation in OPERATIONS for kind in operation.pro
 
 
 @pytest.fixture(scope="module")
+def paths() -> dict[str, Any]:
+    """The paths of the OpenAPI document."""
+    found: dict[str, Any] = document()["paths"]
+    return found
+
+
+@pytest.fixture(scope="module")
 def broken(mlserver: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose handlers may be replaced by tests."""
     with gateway_at(mlserver.url, tmp_path_factory.mktemp("problems")) as found:
@@ -35,7 +42,11 @@ def path_of(operation: Operation) -> str:
     ("operation", "kind"), CASES, ids=[f"{operation.name}-{kind.name}" for operation, kind in CASES]
 )
 def test_every_documented_problem(
-    broken: Gateway, operation: Operation, kind: Kind, monkeypatch: pytest.MonkeyPatch
+    broken: Gateway,
+    paths: dict[str, Any],
+    operation: Operation,
+    kind: Kind,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     raised = ProblemError(
         kind, "for the test", retry_after=7 if kind.status in {429, 503} else None
@@ -50,7 +61,7 @@ def test_every_documented_problem(
     path = path_of(operation)
     response = broken.ask(operation.method, path, json=operation.example)
     assert_problem(response, kind.status, kind.name)
-    documented = document()["paths"][operation.path][operation.method.lower()]["responses"]
+    documented = paths[operation.path][operation.method.lower()]["responses"]
     assert "application/problem+json" in documented[str(kind.status)]["content"]
     assert ("error" in response.json()) == path.startswith("/v2/")
 

@@ -1,7 +1,7 @@
 """One process and two give the same answers: status, headers and bytes."""
 
 import re
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -47,28 +47,33 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningGate
 
 
 def answers(gateway: RunningGateway, requests: Sequence[Request]) -> list[Answered]:
-    with (
-        httpx.Client(base_url=gateway.url, timeout=60) as client,
-        ThreadPoolExecutor(CLIENTS) as threads,
-    ):
-
-        def ask(numbered: tuple[int, Request]) -> Answered:
-            number, request = numbered
-            own = {
-                "X-API-Key": gateway.key,
-                "X-Request-Id": f"request-{number}",
-                "Accept-Encoding": "identity",  # the compressed length depends on the time within
+    def of_client(first: int) -> dict[int, Answered]:
+        # Each thread has its own: a shared client may close a connection that another one takes.
+        with httpx.Client(base_url=gateway.url, timeout=60) as client:
+            numbers = range(first, len(requests), CLIENTS)
+            return {
+                number: answer(client, gateway.key, number, requests[number]) for number in numbers
             }
-            reply = client.request(
-                request.method,
-                request.path,
-                content=request.body,
-                headers={**own, **dict(request.headers)},
-            )
-            headers = sorted(each for each in reply.headers.items() if each[0] not in _IGNORED)
-            return Answered(reply.status_code, tuple(headers), _VOLATILE.sub(b"", reply.content))
 
-        return list(threads.map(ask, enumerate(requests)))
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        found = ChainMap(*threads.map(of_client, range(CLIENTS)))
+    return [found[number] for number in range(len(requests))]
+
+
+def answer(client: httpx.Client, key: str, number: int, request: Request) -> Answered:
+    own = {
+        "X-API-Key": key,
+        "X-Request-Id": f"request-{number}",
+        "Accept-Encoding": "identity",  # the compressed length depends on the time within
+    }
+    reply = client.request(
+        request.method,
+        request.path,
+        content=request.body,
+        headers={**own, **dict(request.headers)},
+    )
+    headers = sorted(each for each in reply.headers.items() if each[0] not in _IGNORED)
+    return Answered(reply.status_code, tuple(headers), _VOLATILE.sub(b"", reply.content))
 
 
 @pytest.mark.timeout(900)

@@ -79,7 +79,7 @@ def assert_all_accounted_for(table: PriceTable, panel: Prices, style: Style) -> 
 CHECKS = (HealthCheck.too_slow, HealthCheck.filter_too_much)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=CHECKS)
+@settings(max_examples=100, deadline=None, suppress_health_check=CHECKS)
 @given(prices(), styles())
 def test_a_file_is_read_back_exactly_or_refused_with_a_reason(panel: Prices, style: Style) -> None:
     check(panel, style)
@@ -93,7 +93,7 @@ def test_ten_thousand_files(panel: Prices, style: Style) -> None:
     check(panel, style)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=CHECKS)
+@settings(max_examples=60, deadline=None, suppress_health_check=CHECKS)
 @given(prices(), styles(), st.data())
 def test_a_damaged_file_is_refused_or_has_no_other_cards(
     panel: Prices, style: Style, data: st.DataObject
