@@ -13,10 +13,8 @@ from pokewatch.cli.collection import _print, _valued_row, _write
 from pokewatch.collection.matching import Matcher
 from pokewatch.collection.worth import value_collection
 from pokewatch.csv_cells import BYTE_ORDER_MARK
-from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
-from tests.cli.test_main import pytestmark as of_the_pipeline
-from tests.cli.test_main import run
+from tests.cli.commands import of_the_pipeline, run
 from tests.collection.books import book_of_ids, collection_book
 from tests.collection.exports_by_app import EXPORTS
 from tests.collection.test_exports import read
@@ -27,12 +25,6 @@ HARD_NAMES = (
     *("Charizard [Reverse Holo] #4", "Charizard (Shadowless)", "Pikachu [Staff]", "'Tis", "-5"),
     *("Umbreon VMAX 215/203", "Charizard-Holo", "tcgplayer-42400-holofoil", "42400"),
 )
-
-
-@pytest.fixture
-def book(champion_home: Path) -> PriceBook:
-    champion = Registry().resolve()
-    return PriceBook.open(Registry().download_book(champion), champion.digest)
 
 
 @pytest.fixture

@@ -5,21 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from pokewatch.cli.main import main
 from pokewatch.cli.market_choice import first_registry
 from pokewatch.registry import Registry
 from tests.champion import make_champion
+from tests.cli.commands import of_the_pipeline, run
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning"),
-]  # MLflow's models on SQLAlchemy 2.1, and DVC's use of pygtrie
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
+pytestmark = of_the_pipeline
 
 
 def test_a_market_need_not_be_named_while_it_is_the_only_one(

@@ -7,8 +7,7 @@ import pytest
 
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
-from tests.cli.test_main import pytestmark as of_the_pipeline
-from tests.cli.test_main import run
+from tests.cli.commands import of_the_pipeline, run
 
 pytestmark = of_the_pipeline
 

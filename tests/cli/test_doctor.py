@@ -1,0 +1,110 @@
+"""`pokewatch doctor`."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pokewatch.cli.health_checks import _collect_command
+from tests.cli.commands import of_the_pipeline, run, run_json
+
+pytestmark = of_the_pipeline
+
+
+def test_the_doctor_finds_no_fault_in_a_healthy_home(champion_home: Path) -> None:
+    findings = {finding["name"]: finding for finding in run_json("doctor")}
+    assert findings["champion"]["state"] in ("ok", "warning")
+    assert findings["prices: simulated-120-0"]["state"] in ("ok", "warning")
+    assert "fault" not in {finding["state"] for finding in findings.values()}
+
+
+@pytest.mark.parametrize(("days", "state"), [(1, "ok"), (395, "warning")], ids=["yesterday", "old"])
+def test_the_doctor_warns_of_old_prices(days: int, state: str, home: Path) -> None:
+    day = datetime.now(UTC).date() - timedelta(days=days)
+    run_json("collect", "--cards", "120", "--day", str(day))
+    findings = {finding["name"]: finding for finding in json.loads(run("doctor", "--json").stdout)}
+    found = findings["prices: simulated-120-0"]
+    assert found["state"] == state
+    assert ("39" in found["detail"] and "days old" in found["detail"]) == (state == "warning")
+    if state == "warning":
+        assert found["remedy"].startswith("pokewatch collect --cards 120 --seed 0 fetches")
+
+
+@pytest.mark.parametrize(
+    ("lake", "command"),
+    [
+        ("tcgcsv", "pokewatch collect --source tcgcsv"),
+        ("magic-tcgplayer-usd", "pokewatch collect --market magic-tcgplayer-usd"),
+        ("pokemon_price_tracker", "pokewatch collect --source pokemon_price_tracker"),
+        ("file-mine-0123abcd", "pokewatch collect --source file --file FILE"),
+    ],
+)
+def test_the_doctor_names_the_command_of_a_lake(lake: str, command: str) -> None:
+    assert _collect_command(lake) == command
+
+
+def test_the_doctor_names_damaged_files_and_the_command_that_replaces_them(home: Path) -> None:
+    def found() -> dict[str, dict[str, str]]:
+        return {each["name"]: each for each in json.loads(run("doctor", "--json").stdout)}
+
+    for cards in ("5", "6"):
+        run("collect", "--cards", cards, "--days", "3")
+    days = sorted((home / "lake" / "simulated-5-0" / "raw" / "prices").iterdir())
+    (days[1] / "part.parquet").write_bytes(b"PAR1")
+    finding = found()["prices: simulated-5-0"]
+    assert finding["state"] == "fault"
+    assert finding["detail"] == f"{days[1] / 'part.parquet'} cannot be read"
+    assert finding["remedy"].startswith("pokewatch collect --cards 5 --seed 0,")
+    assert finding["remedy"].endswith(f"delete {days[1].parents[2] / 'damaged'}")
+    assert found()["prices: simulated-6-0"]["state"] == "ok"
+
+    report = run_json("collect", "--cards", "5", "--days", "3")
+    assert report["written"] == [days[1].name]
+    assert found()["prices: simulated-5-0"]["state"] == "ok"
+
+
+def test_the_doctor_says_what_to_do_about_damaged_databases(home: Path) -> None:
+    damaged = {"watches": home / "watches.sqlite", "champion": home / "mlflow" / "mlflow.db"}
+    (home / "mlflow").mkdir()
+    for path in damaged.values():
+        path.write_bytes(b"garbage" * 1000)
+    findings = {each["name"]: each for each in json.loads(run("doctor", "--json").stdout)}
+    for name, path in damaged.items():
+        assert findings[name]["state"] == "fault"
+        assert str(path) in findings[name]["detail"]
+        assert "restore the file from a backup, or move it away" in findings[name]["detail"]
+
+
+def test_the_doctor_warns_of_a_home_open_to_others(home: Path) -> None:
+    home.chmod(0o755)
+    findings = {finding["name"]: finding for finding in json.loads(run("doctor", "--json").stdout)}
+    assert (findings["home"]["state"], findings["home"]["remedy"]) == (
+        "warning",
+        f"chmod 700 {home}",
+    )
+
+
+def test_the_doctor_warns_of_misspelt_settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_PAGE", "key")
+    warned = [each for each in json.loads(run("doctor", "--json").stdout) if each["remedy"]]
+    (found,) = [each for each in warned if each["name"] == "settings"]
+    assert found["state"] == "warning"
+    assert found["detail"] == "POKEWATCH_PAGE in the environment is no setting, and is ignored"
+    assert found["remedy"] == "did you mean POKEWATCH_PAGES?"
+    collected = run("collect", "--cards", "120", "--days", "1")
+    assert "warning: POKEWATCH_PAGE in the environment is no setting" in collected.stderr
+
+
+def test_the_doctor_names_a_settings_file_with_a_colon_in_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "cards: mine"
+    home.mkdir()
+    (home / "settings.env").write_text("POKEWATCH_PAGE=key\n")
+    monkeypatch.setenv("POKEWATCH_HOME", str(home))
+    warned = [each for each in json.loads(run("doctor", "--json").stdout) if each["remedy"]]
+    (found,) = [each for each in warned if each["name"] == "settings"]
+    file = home / "settings.env"
+    assert found["detail"] == f"POKEWATCH_PAGE in {file} is no setting, and is ignored"
+    assert found["remedy"] == "did you mean POKEWATCH_PAGES?"
