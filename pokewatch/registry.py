@@ -29,6 +29,7 @@ CHALLENGER = "challenger"
 PREVIOUS = "previous"
 CANARY = "canary"  # alias, and the state with the plan of the traffic
 BOOK = "book"
+DIGEST = "digest"  # tag of a run and of its version: the digest of the price book
 DEPLOYED_AT = "deployed_at"  # tag of a version: when it last became champion
 REFUSED = "refused"  # tag of a version: why its deploy was undone
 LAST_DAY = "last_day"  # tag of a version: the last day of its prices
@@ -124,11 +125,9 @@ class Registry:
         with self.client(f"run {run_id} cannot be registered") as client:
             run = client.get_run(run_id)
             ensure_registered_model(client, self._name)
-            tags = {
-                name: value
-                for name, value in run.data.tags.items()
-                if not name.startswith("mlflow.")
-            } | {"digest": digest}
+            given = run.data.tags
+            tags = {name: given[name] for name in given if not name.startswith("mlflow.")}
+            tags[DIGEST] = digest
             source = run.info.artifact_uri
             return _registered(client.create_model_version(self._name, source, run_id, tags=tags))
 
@@ -276,10 +275,10 @@ def change_key(source: str) -> str:
 
 def _registered(version: Any) -> RegisteredModel:
     tags, model = dict(version.tags), f"model version {version.version}"
-    missing = [name for name in ("digest", "data_version") if name not in tags]
+    missing = [name for name in (DIGEST, "data_version") if name not in tags]
     if missing:
         raise RegistryError(f"{model} has no tag {missing[0]!r}: PokeWatch did not register it")
-    digest, run_id = tags["digest"], str(version.run_id)
+    digest, run_id = tags[DIGEST], str(version.run_id)
     if not is_digest(digest):
         raise RegistryError(
             f"{model} has the tag digest {digest[:80]!r}, which is not 64 hexadecimal digits"

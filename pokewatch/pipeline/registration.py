@@ -20,7 +20,14 @@ import pyarrow as pa
 from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.mlflow_model import model_documents
 from pokewatch.pipeline.storage import open_panel, open_raw_lake
-from pokewatch.registry import CHALLENGER, LAST_DAY, NOT_EVALUATED, RegisteredModel, Registry
+from pokewatch.registry import (
+    CHALLENGER,
+    DIGEST,
+    LAST_DAY,
+    NOT_EVALUATED,
+    RegisteredModel,
+    Registry,
+)
 from pokewatch.valuation.backtest.runner import backtest_valued
 from pokewatch.valuation.book import BookFacts, PriceBook, write_book
 from pokewatch.valuation.book.copies import place
@@ -33,7 +40,6 @@ from pokewatch.valuation.valued_days import ValuedDays, book_rows, valued_days
 
 REGISTRATION = "registration"  # tag of a run and of its version
 SKILL = "skill"  # tag of a run and of its version: what its evaluation shows
-DIGEST = "digest"  # tag of a run and of its version: the digest of the price book
 INTERVALS = ("rmae_last", "coverage_90")  # scores whose intervals are metrics too
 BOOK_DAYS = 400
 BACKTEST = "backtest.json"
@@ -50,8 +56,7 @@ def register(
     other_horizons: Sequence[int] = (),
 ) -> RegisteredModel:
     """Register a fitted model by `register_version`, and make it challenger."""
-    given = collected, data_version, parameters, evaluation, tags, other_horizons
-    model = register_version(*given)
+    model = register_version(collected, data_version, parameters, evaluation, tags, other_horizons)
     Registry().set_alias(CHALLENGER, model.version)
     return model
 
@@ -76,13 +81,12 @@ def register_version(
     run = tags.get("metaflow_run_id", "")
     fitted = (parameters["model"], parameters["horizon"])
     registration = registration_of(run, collected.raw_version, data_version, *fitted)
-    model = registered(registry, registration)
-    if model is None:
-        identified = {**tags, REGISTRATION: registration} if registration else tags
-        model = _log_and_register(
-            registry, collected, data_version, parameters, evaluation, identified, other_horizons
-        )
-    return model
+    if model := registered(registry, registration):
+        return model
+    identified = {**tags, REGISTRATION: registration} if registration else tags
+    return _log_and_register(
+        registry, collected, data_version, parameters, evaluation, identified, other_horizons
+    )
 
 
 def _log_and_register(

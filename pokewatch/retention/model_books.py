@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pokewatch.registry import BOOK, BOOK_REMOVED, DEPLOYED_AT, Registry
+from pokewatch.registry import BOOK, BOOK_REMOVED, DEPLOYED_AT, DIGEST, Registry
 from pokewatch.registry_client import RegistryClient
 from pokewatch.registry_database import ListedVersion
 from pokewatch.registry_records import EXPERIMENT
@@ -66,12 +66,13 @@ def unused_books(
 
     Kept are versions with an alias, the newest KEPT_NEWEST, those registered within `keep`, and
     of versions that never were champion, nor take part in an experiment, those registered within
-    NEVER_SERVED.
+    NEVER_SERVED. A version without a digest has no book: the records of deploys are such.
     """
     return [
         book
         for book in books[KEPT_NEWEST:]
-        if not book.aliased
+        if DIGEST in book.tags
+        and not book.aliased
         and now - book.created > (keep if _forecast(book) else min(keep, NEVER_SERVED))
     ]
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import starmap
 
 from pokewatch.errors import PokeWatchError
 from pokewatch.registry import Registry
@@ -48,15 +49,15 @@ def tidy(
     home = Home.read().home
     root = datastore or str(home / ".metaflow")
     yield from _guarded("price books", lambda: _books_and_data(now, keep, dry_run))
-    yield from _guarded(
-        "runs", lambda: remove_old_runs(root, now, keep, dry_run=dry_run, own_task=own_task)
-    )
-    events = Home.read().events
-    yield from _guarded("events", lambda: remove_old_events(events, now, keep, dry_run=dry_run))
-    yield from _guarded("leftovers", lambda: remove_leftovers(home, now, dry_run=dry_run))
+    runs = remove_old_runs(root, now, keep, dry_run=dry_run, own_task=own_task)
+    yield from _guarded("runs", lambda: starmap(Removed, runs))
+    events = remove_old_events(Home.read().events, now, keep, dry_run=dry_run)
+    yield from _guarded("events", lambda: starmap(Removed, events))
+    leftovers = remove_leftovers(home, now, dry_run=dry_run)
+    yield from _guarded("leftovers", lambda: starmap(Removed, leftovers))
 
 
-def _books_and_data(now: datetime, keep: timedelta, dry_run: bool) -> Iterator[tuple[str, int]]:
+def _books_and_data(now: datetime, keep: timedelta, dry_run: bool) -> Iterator[Removed]:
     registry = Registry()
     if registry.branch:  # it may look at production's models, and change nothing of them
         return
@@ -66,16 +67,28 @@ def _books_and_data(now: datetime, keep: timedelta, dry_run: bool) -> Iterator[t
         unused = unused_books(books, now, keep) if market is not None else []
         retained += [book for book in books if book not in unused]
         for book in unused:
-            size = remove_book(registry, book, now, dry_run=dry_run)
             of_market = f" of {market}" if market else ""
-            yield f"price book of model version {book.version}{of_market}", size
+            name = f"price book of model version {book.version}{of_market}"
+            removed = _removed_book(registry, book, name, now, dry_run)
+            if removed.fault:
+                retained.append(book)
+            yield removed
     if is_owned(VersionSettings.read()):
-        yield from remove_unused_files(retained, now, dry_run=dry_run)
+        yield from starmap(Removed, remove_unused_files(retained, now, dry_run=dry_run))
 
 
-def _guarded(name: str, rule: Callable[[], Iterator[tuple[str, int]]]) -> Iterator[Removed]:
+def _removed_book(
+    registry: Registry, book: ListedVersion, name: str, now: datetime, dry_run: bool
+) -> Removed:
+    """Remove a book. One that cannot be removed stops neither the others nor the data."""
     try:
-        for removed, size in rule():
-            yield Removed(removed, size)
+        return Removed(name, remove_book(registry, book, now, dry_run=dry_run))
+    except (PokeWatchError, OSError) as error:
+        return Removed(name, 0, str(error))
+
+
+def _guarded(name: str, rule: Callable[[], Iterator[Removed]]) -> Iterator[Removed]:
+    try:
+        yield from rule()
     except (PokeWatchError, OSError) as error:
         yield Removed(name, 0, str(error))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError, RegistryError
-from pokewatch.registry import BOOK_REMOVED, CHAMPION, DEPLOYED_AT, Registry
+from pokewatch.registry import BOOK_REMOVED, CHAMPION, DEPLOYED_AT, DIGEST, Registry
 from pokewatch.registry_client import RegistryClient
 from pokewatch.registry_database import ListedVersion
 from pokewatch.registry_records import RegistryRecords
@@ -20,6 +21,7 @@ from pokewatch.retention.model_books import (
     remove_book,
     unused_books,
 )
+from pokewatch.retention.tidy import tidy
 from pokewatch.settings import RegistrySettings
 
 pytestmark = pytest.mark.filterwarnings(
@@ -31,7 +33,7 @@ KEEP = timedelta(days=60)
 
 
 def version(number: int, age: int, *, served: bool = False, aliased: bool = False) -> ListedVersion:
-    tags = {DEPLOYED_AT: "then"} if served else {}
+    tags = {DIGEST: str(number) * 64} | ({DEPLOYED_AT: "then"} if served else {})
     return ListedVersion(
         str(number), "r", tags, "pokewatch", NOW - timedelta(days=age), aliased=aliased
     )
@@ -92,6 +94,31 @@ def test_a_removed_book_leaves_its_figures_and_is_not_deployed(registry: Registr
         deploy(registry, "2", [])
     for kept in ("1", "3", "4", "5"):
         registry.download_book(registry.version(kept))
+
+
+def test_records_of_deploys_have_no_book(registry: Registry) -> None:
+    for _ in range(5):
+        DeployRecords(registry).create("deploy", "1")
+    found = list(tidy(now=NOW + timedelta(days=100)))
+    assert [(each.name, each.fault) for each in found] == [("price book of model version 2", "")]
+
+
+def test_a_book_that_cannot_be_removed_stops_no_other(
+    registry: Registry, registry_home: Path
+) -> None:
+    registry.set_alias("previous", "3")
+    registry.delete_alias(f"{CHAMPION}--test-mine")
+    lost = registry.version("2").run_id
+    with closing(sqlite3.connect(registry_home / "mlflow" / "mlflow.db")) as connection:
+        for table in ("tags", "metrics", "latest_metrics", "runs"):
+            connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (lost,))
+        connection.commit()
+    found = list(tidy(now=NOW + timedelta(days=100)))
+    assert [(each.name, f"Run with id={lost} not found" in each.fault) for each in found] == [
+        ("price book of model version 2", True),
+        ("price book of model version 1", False),
+    ]
+    assert BOOK_REMOVED in registry.version("1").tags
 
 
 def test_a_removal_that_was_interrupted_is_completed(
