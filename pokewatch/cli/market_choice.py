@@ -55,13 +55,32 @@ def _selected(market: str) -> Iterator[None]:
 
 
 def first_registry() -> "Registry":
-    """Return the registry of the market chosen, else of the first that has a champion."""
+    """Return the registry of the market chosen, else of the first that has a champion.
+
+    Where POKEWATCH_MARKETS is set only those markets count, since no others are served.
+    """
+    from pokewatch.registry import Registry
+    from pokewatch.settings import MarketSettings, RegistrySettings
+
+    registry = Registry()
+    if registry.market:
+        return registry
+    configured, valued = MarketSettings.read().markets, registry.markets()
+    markets = [each for each in configured if each in valued] or configured or valued
+    return Registry(RegistrySettings.read(market=markets[0])) if markets else registry
+
+
+def valued_registries() -> list["Registry"]:
+    """Return the registry of the market chosen, else of every market that has a champion.
+
+    Where none has, it is that of a home of one market.
+    """
     from pokewatch.registry import Registry
     from pokewatch.settings import RegistrySettings
 
     registry = Registry()
     markets = [] if registry.market else registry.markets()
-    return Registry(RegistrySettings.read(market=markets[0])) if markets else registry
+    return [Registry(RegistrySettings.read(market=each)) for each in markets] or [registry]
 
 
 def chosen_registry() -> "Registry":

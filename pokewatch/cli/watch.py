@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.cli.market_choice import market_option
+from pokewatch.cli.market_choice import market_option, valued_registries
 from pokewatch.cli.options import PriceOption, check_currency, json_option, value_errors_as_usage
 from pokewatch.cli.output import print_json, print_table, print_text
 from pokewatch.cli.value import champion_book
@@ -123,13 +123,14 @@ def transfer(old_key: str, new_key: str) -> None:
 @watch.command()
 @json_option
 def judge(as_json: bool) -> None:
-    """Judge all watches by the champion's latest prices, and send what is due.
+    """Judge all watches by the latest prices of the champions, and send what is due.
 
-    The daily pipeline does so after its deploy.
+    Those of every market that has a champion, or of POKEWATCH_MARKET alone. The daily pipeline
+    does so for its market after its deploy.
     """
     from pokewatch.pipeline.watches import judge_watches
 
-    judged, sent = judge_watches()
+    judged, sent = judge_watches(valued_registries())
     found = {
         "judged": judged.judged,
         "fired": judged.fired,

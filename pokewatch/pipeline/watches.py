@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pokewatch import notify
@@ -22,21 +22,27 @@ _POLL_SECONDS = 15.0
 _BACKGROUND_SECONDS = 60.0
 
 
-def judge_watches() -> tuple[JudgedWatches, SentDeliveries]:
-    """Judge all watches by the champion's book, then send the deliveries that are due.
+def judge_watches(
+    registries: Sequence[Registry] | None = None,
+) -> tuple[JudgedWatches, SentDeliveries]:
+    """Judge all watches by the champions' books, then send the deliveries that are due.
 
-    A deploy on a branch judges none: watches are about the market that is served. Raise
-    WatchStoreError, NoChampionError.
+    `registries` are of one market each, by default the one that this process works on. A deploy on
+    a branch judges none: watches are about the market that is served. Raise WatchStoreError,
+    NoChampionError.
     """
-    registry, database = Registry(), WatchDatabase.configured()
-    if registry.branch:
-        logger.info("the watches are not judged on branch %s", registry.branch)
+    registries = registries or [Registry()]
+    if branch := registries[0].branch:
+        logger.info("the watches are not judged on branch %s", branch)
         return JudgedWatches(), SentDeliveries()
+    database = WatchDatabase.configured()
     try:
         store = WatchStore(database, PriceWatchSettings.read().watches_per_key)
-        champion = registry.resolve()
-        book = registry.open_book(champion)
-        judged = judge(store, book, champion.version, notify.address_digests())
+        judged = JudgedWatches()
+        for registry in registries:
+            champion = registry.resolve()
+            book = registry.open_book(champion)
+            judged += judge(store, book, champion.version, notify.address_digests())
         outbox = Outbox(database)
         outbox.prune()
         return judged, Deliverer.configured(outbox).run()

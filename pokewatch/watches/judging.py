@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -29,6 +29,13 @@ class JudgedWatches:
     fired: int = 0
     armed: int = 0
     disarmed: int = 0
+
+    def __iadd__(self, other: "JudgedWatches") -> Self:
+        self.judged += other.judged
+        self.fired += other.fired
+        self.armed += other.armed
+        self.disarmed += other.disarmed
+        return self
 
 
 class MarketDay:

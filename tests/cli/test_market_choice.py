@@ -46,9 +46,31 @@ def test_a_market_need_not_be_named_while_it_is_the_only_one(
         valued = json.loads(run("collection", "value", str(exported), "--json", *market).stdout)
         assert valued["counts"]["matched"]["lines"] == 8
         assert run("watch", "add", found["slug"], "--below", "1", *market).exit_code == 0
+    assert json.loads(run("watch", "judge", "--json").stdout)["judged"] == 2
     watched = json.loads(run("watch", "list", "--json").stdout)
     assert [each["market"] for each in watched] == ["simulated-1", "simulated-2"]
     assert "POKEWATCH_MARKET" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("configured", "first"),
+    [
+        ("", "simulated-1"),
+        ("simulated-2", "simulated-2"),
+        ("simulated-3,simulated-2", "simulated-2"),
+        ("simulated-3", "simulated-3"),
+    ],
+)
+def test_serve_shows_a_card_of_a_market_that_is_served(
+    registry_home: Path, monkeypatch: pytest.MonkeyPatch, configured: str, first: str
+) -> None:
+    monkeypatch.setattr(Registry, "markets", lambda _: ["simulated-1", "simulated-2"])
+    monkeypatch.setenv("POKEWATCH_MARKETS", configured)
+    assert first_registry().market == first
+    if first == "simulated-3":
+        refused = run("serve")
+        assert refused.exit_code == 6
+        assert "pokewatch pipeline run --market simulated-3" in refused.stderr
 
 
 def test_the_doctor_looks_at_every_market(
