@@ -99,7 +99,7 @@ def _rollback(
     ) as transaction:
         former = version_of(registry, CHAMPION)
         if former == version:  # a killed deploy has been undone
-            return version, transaction.reload(version)
+            return version, transaction.keep(version)
         if (previous := version_of(registry, PREVIOUS)) != version:
             raise DeployError(
                 f"version {version} is no longer the previous champion: "

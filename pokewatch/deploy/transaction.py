@@ -99,7 +99,7 @@ class DeployTransaction:
             shift(self._client, self._replicas, self._lock.check)
         if before.champion != version:
             self._set_alias(CHAMPION, version)
-        outcomes = self.reload(version)
+        outcomes = self._reload_all(version)
         serving = [outcome.address for outcome in outcomes if outcome.state == "serving"]
         if verify is not None and serving:
             verify(self._client, serving, self._is_running)
@@ -110,12 +110,15 @@ class DeployTransaction:
         self._finish(move)
         return outcomes
 
-    def reload(self, version: str) -> list[ReplicaOutcome]:
-        """Reload every MLServer with `version`. Raise DeployError.
+    def keep(self, version: str) -> list[ReplicaOutcome]:
+        """Reload all MLServers with the champion, `version`. End this deploy. Raise DeployError."""
+        outcomes = self._reload_all(version)
+        self._end(self._lock.number, f"version {version} is champion, as before")
+        return outcomes
 
-        They are looked up now: while this deploy waited, some may have started or stopped.
-        """
-        return [self._reload(address, version) for address in replica_addresses(self._addresses)]
+    def _reload_all(self, version: str) -> list[ReplicaOutcome]:
+        # Looked up now: while this deploy waited, some may have started or stopped.
+        return [self._reload(address, version) for address in self._replicas()]
 
     def _reload(self, address: str, version: str) -> ReplicaOutcome:
         try:
@@ -137,8 +140,7 @@ class DeployTransaction:
     ) -> list[ReplicaOutcome]:
         """Reload what has started since: it may have loaded the former champion before."""
         known = {outcome.address for outcome in outcomes}
-        found = replica_addresses(self._addresses)
-        return [self._reload(address, version) for address in found if address not in known]
+        return [self._reload(each, version) for each in self._replicas() if each not in known]
 
     def pause_experiment(self) -> None:
         """Have the champion answer the callers of an experiment's challenger, if there is one."""
@@ -228,8 +230,7 @@ class DeployTransaction:
         self._registry.set_alias(name, version)
 
     def _end(self, number: int, outcome: str) -> None:
-        champion = version_of(self._registry, CHAMPION)
-        self._records.set_tag(number, CHAMPION_AFTER, champion or "")
+        self._records.set_tag(number, CHAMPION_AFTER, version_of(self._registry, CHAMPION) or "")
         self._records.set_tag(number, OUTCOME, outcome)
 
 

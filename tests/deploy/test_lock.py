@@ -162,6 +162,12 @@ def test_a_rollback_undoes_a_deploy_that_was_killed(registry: Registry, server: 
     assert rollback_target(registry) == "1"
     assert rollback(registry, [server.address])[0] == "1"
     assert state(registry, server) == ("1", "3", "1")
+    assert [record.outcome for record in ended(registry)] == [
+        "version 1 is champion again",
+        "version 1 is champion, as before",
+    ]
+    assert rollback(registry, [server.address])[0] == "3", "the deploy is undone already"
+    assert state(registry, server) == ("3", "1", "3")
 
 
 def test_a_deploy_that_ends_while_another_looks_at_it_is_not_undone(
