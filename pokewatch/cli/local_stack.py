@@ -50,7 +50,7 @@ class Stack:
 
     @property
     def mlserver_url(self) -> str:
-        return f"http://{self._serving.mlserver_host}:{self._serving.mlserver_http_port}"
+        return self._serving.local_address
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

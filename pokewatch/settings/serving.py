@@ -7,14 +7,20 @@ from pydantic import Field
 from pokewatch.settings.section import Section
 from pokewatch.settings.values import Names, Port, listed
 
+_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104  # compared with, not listened on
+
 
 class ServingSettings(Section):
     """MLServer."""
 
-    mlserver_host: str = Field("127.0.0.1", description="Address MLServer listens on.")
-    mlserver_http_port: Port = Field(8080, description="MLServer's REST port.")
-    mlserver_grpc_port: Port = Field(8081, description="MLServer's gRPC port.")
-    mlserver_metrics_port: Port = Field(8082, description="MLServer's metrics port.")
+    mlserver_host: str = Field(
+        "127.0.0.1",
+        description="Address that the MLServer of `pokewatch serve` listens on. `mlserver start` "
+        "reads MLSERVER_HOST, and MLSERVER_HTTP_PORT and so on for the ports.",
+    )
+    mlserver_http_port: Port = Field(8080, description="Its REST port.")
+    mlserver_grpc_port: Port = Field(8081, description="Its gRPC port.")
+    mlserver_metrics_port: Port = Field(8082, description="Its metrics port.")
     mlserver_names: Names = Field(
         ("*.svc", "*.svc.cluster.local"),
         description="Comma-separated names allowed in the Host header of requests to MLServer; "
@@ -22,7 +28,7 @@ class ServingSettings(Section):
     )
     mlserver_models: Path | None = Field(
         None,
-        description="Folder of models that MLServer loads. Default: the one included in PokeWatch.",
+        description="Folder of models that it loads. Default: the one included in PokeWatch.",
     )
     max_rows: int = Field(10_000, ge=1, description="Largest number of rows in a V2 request.")
     max_body_bytes: int = Field(
@@ -56,15 +62,22 @@ class ServingSettings(Section):
     mlserver_urls: str = Field(
         "",
         description="Comma-separated REST addresses of the MLServers that a deploy reloads; "
-        "dns+http://name:port stands for every address of that name. Default: this machine's.",
+        "dns+http://name:port stands for every address of that name. Default: that of "
+        "POKEWATCH_MLSERVER_HOST and POKEWATCH_MLSERVER_HTTP_PORT.",
     )
     branch_mlserver_urls: str = Field(
         "", description="The same for deploys of a branch. Default: none."
     )
+
+    @property
+    def local_address(self) -> str:
+        """Return the REST address of the MLServer of `pokewatch serve`, as seen by this machine."""
+        host = "127.0.0.1" if self.mlserver_host == _ALL_ADDRESSES else self.mlserver_host
+        return f"http://{host}:{self.mlserver_http_port}"
 
     def addresses(self, branch: str = "") -> list[str]:
         """Return the REST address of every MLServer that a deploy of the branch reloads."""
         if branch:
             return [address.rstrip("/") for address in listed(self.branch_mlserver_urls)]
         given = [address.rstrip("/") for address in listed(self.mlserver_urls)]
-        return given or [f"http://127.0.0.1:{self.mlserver_http_port}"]
+        return given or [self.local_address]

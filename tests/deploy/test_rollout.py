@@ -222,6 +222,18 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ServingSettings.read().addresses() == ["http://a:1", "http://b:2"]
 
 
+@pytest.mark.parametrize(
+    ("host", "reached_at"), [("192.0.2.1", "192.0.2.1"), ("0.0.0.0", "127.0.0.1")]
+)
+def test_a_deploy_reaches_the_mlserver_of_this_machine_where_it_listens(
+    host: str, reached_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At another address nothing listens, and the deploy would leave the server as it is."""
+    monkeypatch.setenv("POKEWATCH_MLSERVER_HOST", host)
+    monkeypatch.setenv("POKEWATCH_MLSERVER_HTTP_PORT", "9080")
+    assert ServingSettings.read().addresses() == [f"http://{reached_at}:9080"]
+
+
 def test_a_rollback_serves_the_previous_champion_everywhere(registry: Registry) -> None:
     def champion() -> str:
         return champion_of(registry)
