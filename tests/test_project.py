@@ -87,6 +87,7 @@ TESTED_ELSEWHERE = {
     "market/tabular/wide.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/prices.py": "a schema; tests/market/quality/test_days.py",
     "market/quality/rows.py": "tests/market/quality/test_days.py",
+    "market/quality/cleaning.py": "tests/market/quality/test_days.py",
     "market/sources/parsing.py": "by the sources; tests/market/sources/test_tcgcsv_rows.py",
     "market/sources/unpack.py": "by its caller; tests/market/sources/test_archive.py",
     "gateway/api/forecast.py": "types; tests/gateway/api/test_catalog.py",

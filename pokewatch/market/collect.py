@@ -24,6 +24,7 @@ from pokewatch.market.day_checks import DayChecks
 from pokewatch.market.known_cards import other_lakes, with_known_cards
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
+from pokewatch.market.quality.cleaning import clean_rows
 from pokewatch.market.quality.days import QualityThresholds
 from pokewatch.market.quality.measures import unusable
 from pokewatch.market.sources import PriceBatch, RequestUsage, Source
@@ -183,9 +184,9 @@ class _Collection:
         return type(error)(error.source, error.url, f"{error.cause}; {written}")
 
     def _store(self, batch: PriceBatch) -> None:
-        from pokewatch.market.quality.rows import clean_rows, split_rows
+        from pokewatch.market.quality.rows import split_rows
 
-        cleaned, changes = clean_rows(batch.prices)
+        cleaned, changes = clean_rows(batch.prices, self.thresholds.max_price)
         self.report.cleaned.update(changes)
         good, bad = split_rows(cleaned, self.thresholds.max_price, self.today)
         rejected = pa.concat_tables([batch.rejected, bad])

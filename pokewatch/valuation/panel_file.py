@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pokewatch.errors import SourceError, ValuationError
+from pokewatch.market.quality.cleaning import clean_rows, too_high
 from pokewatch.market.sources.file import FileSource
-from pokewatch.settings import SourceSettings
+from pokewatch.settings import QualitySettings, SourceSettings
 from pokewatch.valuation.panel import Panel, panel_from_table
 
 _OPTIONAL = ("low_price", "mid_price", "avg7_price", "avg30_price", "volume", "stale_days")
@@ -38,7 +40,8 @@ def read_panel(path: Path, warn: Warn = lambda _: None) -> Panel:
         raise ValuationError(f"{path} has no row that can be used: {left_out or 'there are none'}")
     for each in warnings:
         warn(each)
-    table = found.prices.select(["card_id", "date", "market_price", *_OPTIONAL, "currency"])
+    table = _usable(found.prices, QualitySettings.read().quality_max_price, warn)
+    table = table.select(["card_id", "date", "market_price", *_OPTIONAL, "currency"])
     card = pc.index_in(table["card_id"], value_set=found.cards["card_id"].combine_chunks())
     for name, column in _CARD_COLUMNS.items():
         table = table.append_column(column, found.cards[name].take(card))
@@ -46,3 +49,15 @@ def read_panel(path: Path, warn: Warn = lambda _: None) -> Panel:
         if table[name].null_count == table.num_rows:
             table = table.drop_columns([name])
     return panel_from_table(table)
+
+
+def _usable(prices: pa.Table, max_price: float, warn: Warn) -> pa.Table:
+    """Return the rows and values that a collection of the file would use."""
+    cleaned, changes = clean_rows(prices, max_price)
+    for reason, count in changes.items():
+        warn(f"{reason} ({count:,})")
+    high = too_high(cleaned, max_price)
+    if count := pc.sum(high).as_py():
+        rows = f"{count:,} row{'' if count == 1 else 's'}"
+        warn(f"{rows} left out: market_price is not a price up to {max_price:,.0f}")
+    return cleaned.filter(pc.invert(high))

@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pokewatch.errors import ValuationError
+from pokewatch.market.collect import collect
+from pokewatch.market.lake import Lake
 from pokewatch.market.sources.file import FileSource
 from pokewatch.settings import SourceSettings
 from pokewatch.valuation.panel_file import read_panel
@@ -42,6 +45,25 @@ def test_evaluating_and_collecting_read_the_same(tmp_path: Path) -> None:
         if np.isfinite(panel.market[at, number])
     } == {(row["card_id"], str(row["date"])): row["market_price"] for row in collected}
     assert panel.currency.tolist() == ["EUR", "EUR"]
+
+
+def test_evaluating_leaves_out_what_collecting_leaves_out(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    rows = ["card_id,date,market_price,low_price"]
+    rows += [f"card-{card},2026-01-01,{price}" for card, price in enumerate(("5,99999", "6,4"))]
+    rows += ["card-2,2026-01-01,1e9,3", "card-3,2026-01-01,7,5e6"]
+    path.write_text("\n".join(rows))
+    warnings: list[str] = []
+    panel = read_panel(path, warnings.append)
+    lake = Lake(tmp_path / "lake")
+    collect(FileSource(SourceSettings.read(), path), lake, [date(2026, 1, 1)])
+    collected = lake.day(date(2026, 1, 1)).to_pydict()
+    assert panel.card_id.tolist() == collected["card_id"] == ["card-0", "card-1", "card-3"]
+    assert panel.low is not None
+    np.testing.assert_array_equal(panel.low[0], [np.nan, 4.0, np.nan])
+    assert collected["low_price"] == [None, 4.0, None]
+    assert "1 row left out: market_price is not a price up to 1,000,000" in warnings
+    assert "low_price is 99,999, which means none listed: left empty (1)" in warnings
 
 
 def test_rows_and_cells_that_are_left_out_are_reported(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ TCGplayer sells products; a card is a product in one printing, (productId, subTy
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -65,7 +66,10 @@ class PriceRows:
             self.listings.setdefault(card_id, Listing(card_id, product, printing, category, group))
             self.card_ids.append(card_id)
             for name, key in _PRICES.items():
-                self.columns[name].append(parsing.number(row.get(key)))
+                value = row.get(key)
+                # The market price is a number by now; another that is none costs itself alone.
+                fault = name != "market_price" and parsing.price_fault(key, value)
+                self.columns[name].append(math.nan if fault else parsing.number(value))
 
     def prices(self, source: str, observed_at: datetime) -> pa.Table:
         count = len(self.card_ids)
@@ -110,7 +114,10 @@ def set_id_of(group: int) -> str:
 
 
 def _fault(row: Any) -> str:
-    """Return why `row` is not a price row, "" if it is one. `quality` checks the prices."""
+    """Return why `row` is not a price row, "" if it is one.
+
+    `quality` checks the prices, and removes those of listings that are none.
+    """
     if not isinstance(row, dict):
         return "the row is not an object"
     product, printing = row.get("productId"), row.get("subTypeName")
@@ -120,9 +127,7 @@ def _fault(row: Any) -> str:
         return "subTypeName (the printing) is missing"
     if not parsing.is_text(printing):
         return "subTypeName (the printing) is truncated or too long"
-    return next(
-        filter(None, (parsing.price_fault(key, row.get(key)) for key in _PRICES.values())), ""
-    )
+    return parsing.price_fault("marketPrice", row.get("marketPrice"))
 
 
 def card_rows(

@@ -12,6 +12,7 @@ from pokewatch.errors import QualityError, SettingsError
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.lake import Lake
 from pokewatch.market.prices import PRICE_SCHEMA
+from pokewatch.market.quality.cleaning import clean_rows
 from pokewatch.market.quality.days import (
     QualityThresholds,
     check_days,
@@ -19,7 +20,7 @@ from pokewatch.market.quality.days import (
     measure,
     require,
 )
-from pokewatch.market.quality.rows import clean_rows, split_rows
+from pokewatch.market.quality.rows import split_rows
 from pokewatch.market.sources import REJECTED_SCHEMA
 from pokewatch.settings import QualitySettings
 
@@ -79,10 +80,6 @@ def test_good_rows_are_all_kept_with_their_nulls() -> None:
         (row(market=1_000_001.0), "market_price is not a price up to 1,000,000"),
         (row(market=float("inf")), "market_price is not a price up to 1,000,000"),
         (row(market=float("nan")), "market_price is not a price up to 1,000,000"),
-        (row(low_price=-0.01), "low_price is not positive"),
-        (row(mid_price=1e9), "mid_price is not a price up to 1,000,000"),
-        (row(high_price=-5.0), "high_price is not positive"),
-        (row(volume=-1), "volume is negative"),
         (row(currency="GBP"), "currency is not USD or EUR"),
         (row("Card 1"), "card_id does not match ^[a-z0-9][a-z0-9_-]{0,79}$"),
         (row("a" * 81), "card_id does not match ^[a-z0-9][a-z0-9_-]{0,79}$"),
@@ -100,10 +97,26 @@ def test_a_bad_row_is_rejected_with_its_reason(bad: dict[str, Any], reason: str)
 
 
 @pytest.mark.parametrize(
-    ("name", "price"), [("low_price", 0.0), ("low_price", 99_999.0), ("high_price", 999.0)]
+    ("name", "price"),
+    [
+        ("low_price", 0.0),
+        ("low_price", -0.01),
+        ("low_price", 99_999.0),
+        ("low_price", float("nan")),
+        ("mid_price", 1e9),
+        ("high_price", 999.0),
+        ("high_price", 9_999_999.99),
+        ("high_price", float("inf")),
+        ("avg7_price", 0.0),
+        ("avg30_price", -5.0),
+        ("volume", -1),
+    ],
 )
-def test_an_ask_that_means_none_listed_is_removed_and_its_row_kept(name: str, price: float) -> None:
-    cleaned, changes = clean_rows(table(row() | {name: price}, row("card-2", 400.0)))
+def test_a_value_that_a_row_need_not_have_is_removed_and_its_row_kept(
+    name: str, price: float
+) -> None:
+    limit = LIMITS.max_price
+    cleaned, changes = clean_rows(table(row() | {name: price}, row("card-2", 400.0)), limit)
     good, rejected = split_rows(cleaned, LIMITS.max_price, TODAY)
 
     assert good["market_price"].to_pylist() == [10.0, 400.0]
@@ -115,12 +128,12 @@ def test_an_ask_that_means_none_listed_is_removed_and_its_row_kept(name: str, pr
 def test_a_true_ask_of_999_is_kept() -> None:
     prices = table(row(market=800.0, high_price=999.0))
 
-    assert clean_rows(prices) == (prices, {})
+    assert clean_rows(prices, LIMITS.max_price) == (prices, {})
 
 
 def test_identical_rows_are_merged_and_others_are_duplicates() -> None:
     later = row(observed_at=SEEN + timedelta(hours=1))
-    cleaned, changes = clean_rows(table(row(), later, row(market=11.0)))
+    cleaned, changes = clean_rows(table(row(), later, row(market=11.0)), LIMITS.max_price)
 
     assert changes == {"identical rows were merged": 1}
     assert cleaned["market_price"].to_pylist() == [10.0, 11.0]

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from pokewatch.market.quality.cleaning import clean_rows
 from pokewatch.market.quality.days import QualityThresholds, check_measures, measure
 from pokewatch.market.quality.groups import HISTORY, doubtful_groups
 from pokewatch.market.quality.measures import JUMP, aligned
-from pokewatch.market.quality.rows import clean_rows, split_rows
+from pokewatch.market.quality.rows import split_rows
 from pokewatch.market.sources.file import FileSource
 from pokewatch.settings import QualitySettings, SourceSettings
 
@@ -33,7 +34,8 @@ def test_no_true_day_is_held_and_no_true_move_is_dropped(
     before: list[pa.Table] = []
     for day in table.prices["date"].unique().sort().to_pylist()[::every]:
         prices = table.prices.filter(pc.equal(table.prices["date"], pa.scalar(day)))
-        good, rejected = split_rows(clean_rows(prices)[0], limits.max_price, TODAY)
+        cleaned, _ = clean_rows(prices, limits.max_price)
+        good, rejected = split_rows(cleaned, limits.max_price, TODAY)
         assert (good.num_rows, rejected.num_rows) == (prices.num_rows, 0)
         measures = measure(good, day, before[-1] if before else None, 0, TODAY, limits)
         assert [check for check in check_measures([measures], limits) if not check.passed] == []

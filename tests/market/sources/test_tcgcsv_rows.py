@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pokewatch.market.quality.cleaning import clean_rows
 from pokewatch.market.sources.parsing import parse_json
 from pokewatch.market.sources.tcgcsv_rows import (
     BadEnvelopeError,
@@ -43,7 +44,6 @@ JSON = st.recursive(
         (price(1, "12.50"), "marketPrice is not a number"),
         (price(1, True), "marketPrice is not a number"),
         (price(1, float("nan")), "marketPrice is not a finite number"),
-        (price(1, lowPrice=float("inf")), "lowPrice is not a finite number"),
         (price(1, 10**400), "marketPrice is not a finite number"),
         ("a text", "the row is not an object"),
         (None, "the row is not an object"),
@@ -58,6 +58,20 @@ def test_rows_that_are_none_are_rejected_with_the_reason(row: Any, reason: str) 
     (rejected,) = rows.rejections().to_pylist()
     assert (rejected["date"], rejected["reason"]) == (DAY, reason)
     assert rejected["row"] == json.dumps(row)
+
+
+@pytest.mark.parametrize("ask", [float("inf"), 10**400, "sold out", True, [1], {}])
+def test_an_ask_that_is_no_number_costs_itself_and_not_the_row(ask: Any) -> None:
+    rows = PriceRows(DAY)
+
+    rows.add(3, 9, [price(1, 5.0, lowPrice=ask)])
+    cleaned, changes = clean_rows(rows.prices("tcgcsv", NOW), 1_000_000.0)
+
+    assert rows.rejections().num_rows == 0
+    assert cleaned.select(["market_price", "low_price"]).to_pylist() == [
+        {"market_price": 5.0, "low_price": None}
+    ]
+    assert changes == {"low_price is not a price up to 1,000,000: left empty": 1}
 
 
 @given(st.lists(JSON, max_size=8))
