@@ -18,6 +18,7 @@ from pokewatch.market.tabular.sheet import Sheet
 _NAME_FIELDS = ("name", "set_name", "set_id", "number", "printing")
 _WHOLE = frozenset({"product_id", "number"})
 _ID = re.compile(CARD_ID_PATTERN.removesuffix("$"))
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,3}")
 _MARKS = str.maketrans(
     {"♀": " f ", "♂": " m ", "★": " star ", "☆": " star ", "δ": " delta ", "&": " and "}
 )
@@ -65,24 +66,28 @@ def is_total(text: str) -> bool:
 
 
 def field_texts(sheet: Sheet, columns: Columns, field: str) -> pa.Array:
-    """Return the texts of a field, null where empty or "N/A"; a name and an id are as given.
+    """Return the texts of a field, null where empty or a word such as "N/A" or "#REF!".
 
     Numbers of products and cards are without the ".0" of programs that store whole numbers of a
-    column with empty cells as decimals.
+    column with empty cells as decimals, and those of products without zeros before them.
     """
     texts = plain_texts(sheet.column(columns.named[field]))
-    may_lack = field not in ("card_id", "name")
-    whole = field in _WHOLE or (field == "card_id" and columns.has_market_ids)
-    if not (may_lack or whole):
-        return texts
     encoded = texts.dictionary_encode()  # most texts are repeated on every day
     given = encoded.dictionary
-    if whole:
+    own_id = field == "card_id" and not columns.has_market_ids
+    if field in _WHOLE or (field == "card_id" and (not own_id or _are_whole(given))):
         given = pc.replace_substring_regex(given, WHOLE_AS_DECIMAL, r"\1")
-    if may_lack:
-        known = [None if _is_nothing(text) else text for text in given.to_pylist()]
-        given = pa.array(known, pa.string())
-    return given.take(encoded.indices)
+    if field == "product_id":
+        given = pc.replace_substring_regex(given, r"^0+([0-9])", r"\1")
+    known = [None if _is_nothing(text) else text for text in given.to_pylist()]
+    return pa.array(known, pa.string()).take(encoded.indices)
+
+
+def _are_whole(texts: pa.Array) -> bool:
+    """Return whether all texts that are decimals are whole numbers stored as such."""
+    decimals = pc.match_substring_regex(texts, r"^\d+\.\d+$")
+    whole = pc.match_substring_regex(texts.filter(decimals), WHOLE_AS_DECIMAL)
+    return bool(pc.all(whole).as_py())
 
 
 def _is_nothing(text: str) -> bool:
@@ -113,8 +118,34 @@ def identities(sheet: Sheet, columns: Columns, key: Sequence[str]) -> list[str]:
     joined = pc.binary_join_element_wise(first, *filled, " ") if rest else first
     # A card has a row each day: its text is tidied once.
     encoded = pc.fill_null(joined, "").dictionary_encode()
-    tidied = [" ".join(text.split()) for text in encoded.dictionary.to_pylist()]
+    tidied = [_tidied(text) for text in encoded.dictionary.to_pylist()]
     return [tidied[code] for code in encoded.indices.to_pylist()]
+
+
+def _tidied(text: str) -> str:
+    """Return the text with single blanks, and one spelling of letters with accents."""
+    return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+def ids_of(raw: Sequence[str]) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """Return the card id of each different text, and the texts that name no card, by reason."""
+    texts = sorted(
+        {text for text in raw if text}, key=lambda text: (card_id_of(text) != text, text)
+    )
+    ids = {text: card_id_of(text) for text in texts}
+    taken: dict[str, str] = {}
+    for text, card in ids.items():
+        taken.setdefault(card, text)
+    return ids, {
+        "card_id is missing": {""},
+        # What a spreadsheet shows of a long number: many have the same first digits.
+        "card_id is a number that a spreadsheet has shortened": {
+            text for text in ids if _SHORTENED.fullmatch(text)
+        },
+        "card_id becomes that of another card": {
+            text for text, card in ids.items() if taken[card] != text
+        },
+    }
 
 
 def card_id_of(text: str) -> str:

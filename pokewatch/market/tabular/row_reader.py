@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.sources import NO_PRICE, REJECTED_SCHEMA
 from pokewatch.market.sources.parsing import LONGEST_TEXT
-from pokewatch.market.tabular.card_ids import card_id_of, field_texts, identities, is_total
+from pokewatch.market.tabular.card_ids import field_texts, identities, ids_of, is_total
 from pokewatch.market.tabular.cards import long_texts
 from pokewatch.market.tabular.cells import check_type, is_readable, shown
 from pokewatch.market.tabular.columns import COUNTS, NUMERIC_FIELDS, Columns, in_cents
@@ -220,23 +220,13 @@ class RowReader:
         Ranks of cards are compared and sorted much faster than their ids.
         """
         raw, column = self._raw_ids, self._identity
-        texts = sorted(
-            {text for text in raw if text}, key=lambda text: (card_id_of(text) != text, text)
-        )
-        taken: dict[str, str] = {}
-        for text in texts:
-            taken.setdefault(card_id_of(text), text)
-        ids = {text: card_id_of(text) for text in texts}
-        doubled = {text for text, card in ids.items() if taken[card] != text}
-        for reason, wrong in {
-            "card_id is missing": {""},
-            "card_id becomes that of another card": doubled,
-        }.items():
+        ids, faults = ids_of(raw)
+        for reason, wrong in faults.items():
             rows = np.asarray([text in wrong for text in raw], dtype=np.bool_)
             self.refuse(reason, rows, column)
         if column == "product_id":
             products = field_texts(self._sheet, self._columns, column)
-            digits = pc.match_substring_regex(products, r"^[0-9]{1,19}$")
+            digits = pc.match_substring_regex(products, r"^[1-9][0-9]{0,18}$")
             whole = np.asarray(pc.fill_null(digits, True))
             self.refuse("product_id is not the number of a product", ~whole, column)
         cards = sorted({"", *ids.values()})

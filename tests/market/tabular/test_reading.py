@@ -310,6 +310,49 @@ def test_ids_of_names_do_not_collide(tmp_path: Path) -> None:
     assert [each.reason for each in table.left_out] == ["card_id becomes that of another card"]
 
 
+@pytest.mark.parametrize(
+    ("header", "one", "other"),
+    [
+        ("card", "Flab\u00e9b\u00e9", "Flabe\u0301be\u0301"),
+        ("name", "Flab\u00e9b\u00e9", "Flabe\u0301be\u0301"),
+        ("product_id", "246723", "0246723"),
+        ("product_id", "246723", "246723.0"),
+        ("card_id", "246723", "246723.0"),
+    ],
+)
+def test_one_card_in_two_spellings_has_one_history(
+    tmp_path: Path, header: str, one: str, other: str
+) -> None:
+    table = read(tmp_path, f"{header},date,price\n{one},2026-09-13,12.5\n{other},2026-09-14,13\n")
+    assert table.left_out == ()
+    assert table.prices["market_price"].to_pylist() == [12.5, 13.0]
+    assert table.cards.num_rows == 1
+
+
+def test_ids_that_are_decimals_are_kept(tmp_path: Path) -> None:
+    table = read(tmp_path, "card_id,date,price\n1.0,2026-09-13,12.5\n1.5,2026-09-13,13\n")
+    assert table.prices["card_id"].to_pylist() == ["1-0", "1-5"]
+
+
+@pytest.mark.parametrize("cell", ["#N/A", "#REF!", "N/A", "null", "nan", "-"])
+@pytest.mark.parametrize("header", ["card_id", "name", "product_id"])
+def test_a_word_for_nothing_is_no_card(tmp_path: Path, header: str, cell: str) -> None:
+    content = f"{header},date,price\n7,2026-09-13,12.5\n{cell},2026-09-13,1\n{cell},2026-09-13,2\n"
+    table = read(tmp_path, content)
+    assert table.prices["market_price"].to_pylist() == [12.5]
+    assert str(table.left_out[0]).endswith(f"card_id is missing (first in line 3: {cell!r})")
+
+
+def test_long_numbers_that_a_spreadsheet_has_shortened_are_not_one_card(tmp_path: Path) -> None:
+    rows = "1.23457E+11,2026-09-13,12.5\n1.23457E+11,2026-09-14,3\n"
+    table = read(tmp_path, f"card_id,date,price\na-1,2026-09-13,1\n{rows}")
+    assert table.prices["card_id"].to_pylist() == ["a-1"]
+    assert str(table.left_out[0]) == (
+        "2 rows left out: card_id is a number that a spreadsheet has shortened "
+        "(first in line 3: '1.23457E+11')"
+    )
+
+
 def test_a_currency_comes_from_cells_header_or_column(tmp_path: Path) -> None:
     rows = ["a,2026-01-01,$1.50,", "b,2026-01-01,2.50,EUR", "c,2026-01-01,€3.50,USD"]
     content = "\n".join(["card_id,date,price,currency", *rows])
@@ -333,7 +376,7 @@ def test_what_follows_another_header_is_left_out_with_its_lines(tmp_path: Path) 
     )
 
 
-@pytest.mark.parametrize("product", ["Total", "246723x", "-5", "2.5"])
+@pytest.mark.parametrize("product", ["Total", "246723x", "-5", "2.5", "0", "2.46723E+05"])
 def test_a_product_id_is_a_number(tmp_path: Path, product: str) -> None:
     table = read(
         tmp_path, f"product_id,date,price\n246723,2026-09-13,12.5\n{product},2026-09-13,1\n"
