@@ -88,6 +88,7 @@ TESTED_ELSEWHERE = {
     "market/prices.py": "a schema; tests/market/quality/test_days.py",
     "market/quality/rows.py": "tests/market/quality/test_days.py",
     "market/quality/cleaning.py": "tests/market/quality/test_days.py",
+    "market/tabular/column_names.py": "a table; tests/market/tabular/test_reading.py",
     "market/sources/parsing.py": "by the sources; tests/market/sources/test_tcgcsv_rows.py",
     "market/sources/unpack.py": "by its caller; tests/market/sources/test_archive.py",
     "gateway/api/forecast.py": "types; tests/gateway/api/test_catalog.py",

@@ -15,7 +15,8 @@ from pokewatch.market.catalog import slugify
 from pokewatch.market.known_prices import scale_fault
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources import PriceBatch
-from pokewatch.market.tabular.columns import FIELDS, find_columns
+from pokewatch.market.tabular.column_names import FIELDS
+from pokewatch.market.tabular.columns import find_columns
 from pokewatch.market.tabular.number_columns import DECIMAL_NAMES
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table

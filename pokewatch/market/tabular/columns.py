@@ -4,166 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pokewatch.market.prices import PRICE_COLUMNS
+from pokewatch.market.tabular.column_names import FIELDS
 from pokewatch.market.tabular.dates import parse_date
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import simplified
 
-FIELDS: Mapping[str, tuple[str, ...]] = {
-    "card_id": (
-        "card_id",
-        "card",
-        "id",
-        "sku",
-        "cardid",
-        "idproduct",
-        "karte",
-        "carte",
-        "carta",
-        "kaart",
-        "karta",
-        "カード",
-    ),
-    "date": (
-        "date",
-        "day",
-        "datum",
-        "tag",
-        "fecha",
-        "data",
-        "price_date",
-        "timestamp",
-        "datetime",
-        "time",
-        "as_of",
-        "fetched_at",
-        "scraped_at",
-        "collected_at",
-        "observed_at",
-        "jour",
-        "giorno",
-        "日付",
-        "日期",
-        "날짜",
-    ),
-    "time": (
-        "time",
-        "hour",
-        "timestamp",
-        "datetime",
-        "fetched_at",
-        "scraped_at",
-        "collected_at",
-        "observed_at",
-        "updated_at",
-        "uhrzeit",
-        "zeit",
-        "heure",
-        "hora",
-        "ora",
-        "時刻",
-        "时间",
-    ),
-    "market_price": (
-        "market_price",
-        "price",
-        "market",
-        "marketprice",
-        "trend",
-        "trend_price",
-        "tcg_market_price",
-        "preis",
-        "marktpreis",
-        "prix",
-        "precio",
-        "prezzo",
-        "price_usd",
-        "price_eur",
-        "value",
-        "preço",
-        "preco",
-        "prijs",
-        "cena",
-        "preistrend",
-        "tendance",
-        "loose_price",
-        "価格",
-        "値段",
-        "价格",
-        "가격",
-    ),
-    "low_price": ("low_price", "low", "lowprice", "tcg_low_price", "min_price"),
-    "mid_price": ("mid_price", "mid", "midprice"),
-    "high_price": ("high_price", "high", "highprice"),
-    "avg7_price": ("avg7_price", "avg7", "avg_7"),
-    "avg30_price": ("avg30_price", "avg30", "avg_30"),
-    "volume": ("volume", "sales", "sold"),
-    "currency": (
-        "currency",
-        "wahrung",
-        "währung",
-        "devise",
-        "moneda",
-        "valuta",
-        "waluta",
-        "price_currency",
-        "通貨",
-    ),
-    "product_id": (
-        "product_id",
-        "productid",
-        "tcgplayer_id",
-        "tcgplayer_product_id",
-        "tcgplayerid",
-    ),
-    "name": (
-        "name",
-        "card_name",
-        "product_name",
-        "productname",
-        "kartenname",
-        "artikel",
-        "nom",
-        "nom_de_la_carte",
-        "nombre",
-        "nome",
-        "naam",
-        "nazwa",
-        "カード名",
-        "商品名",
-    ),
-    "set_id": ("set_id", "set_code", "setcode"),
-    "set_name": (
-        "set_name",
-        "set",
-        "expansion",
-        "edition",
-        "console_name",
-        "erweiterung",
-        "extension",
-        "série",
-        "expansión",
-        "edición",
-        "espansione",
-        "uitbreiding",
-        "セット",
-    ),
-    "number": (
-        "number",
-        "card_number",
-        "collector_number",
-        "nummer",
-        "kartennummer",
-        "numéro",
-        "numero",
-        "número",
-        "番号",
-    ),
-    "rarity": ("rarity", "seltenheit", "rareté", "rareza", "rarità", "レアリティ"),
-    "printing": ("printing", "sub_type", "subtypename", "variant", "finish", "variance", "foil"),
-    "released": ("released", "release_date", "set_release_date"),
-    "image_url": ("image_url", "image"),
-    "stale_days": ("stale_days",),
-}
 NEEDED = ("card_id", "date", "market_price")
 KNOWN = frozenset(name for names in FIELDS.values() for name in names)
 _LEAST_DAY_COLUMNS = 2
@@ -214,16 +59,9 @@ def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
         aliases = [alias for alias in usual if not (sku and alias.startswith("tcgplayer"))]
         fitting = [name for name in names if name not in taken and _plain(name) in aliases]
         fitting = [name for name in fitting if not in_cents(name)] or fitting
-        if len(fitting) > 1 and (
-            len(set(fitting)) < len(fitting) or _plain(fitting[0]) == _plain(fitting[1])
-        ):
-            raise TableError(
-                f"two columns are called {fitting[0]!r}",
-                line=1,
-                remedy=f"rename one, or name the right one: POKEWATCH_FILE_COLUMNS={field}=...",
-            )
         if fitting:
-            named[field] = min(fitting, key=lambda name: aliases.index(_plain(name)))
+            usual_name = min(map(_plain, fitting), key=aliases.index)
+            named[field] = _only(field, [name for name in fitting if _plain(name) == usual_name])
             taken.add(named[field])
     days = () if "date" in named else day_columns([name for name in names if name not in taken])
     _check_days(days)
@@ -232,6 +70,20 @@ def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
     )
     _check_needed(found, names)
     return found
+
+
+def _only(field: str, fitting: Sequence[str]) -> str:
+    """Return the one column that holds a field. Raise TableError where there are several."""
+    first, *others = fitting
+    if others:
+        raise TableError(
+            f"two columns are called {first!r}"
+            if first in others
+            else f"the columns {first!r} and {others[0]!r} both hold the {field.replace('_', ' ')}",
+            line=1,
+            remedy=f"rename one, or name the right one: POKEWATCH_FILE_COLUMNS={field}=...",
+        )
+    return first
 
 
 def day_columns(names: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from datetime import date
 
 import pyarrow as pa
 
-from pokewatch.market.tabular.columns import FIELDS, day_columns
+from pokewatch.market.tabular.column_names import FIELDS
+from pokewatch.market.tabular.columns import day_columns
 from pokewatch.market.tabular.dates import parse_date
 from pokewatch.market.tabular.sheet import Sheet
 from pokewatch.market.tabular.text import simplified

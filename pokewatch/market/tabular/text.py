@@ -8,6 +8,7 @@ import csv
 import io
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -131,8 +132,8 @@ def _is_column(first: Sequence[list[str]], known: frozenset[str], alone: Sequenc
 
 def simplified(name: str) -> str:
     """Return a column's name in lower-case letters and digits joined by underscores, any script."""
-    letters = "".join(letter if letter.isalnum() else " " for letter in name.casefold())
-    return "_".join(letters.split())
+    name = unicodedata.normalize("NFKC", name).casefold()
+    return "_".join("".join(letter if letter.isalnum() else " " for letter in name).split())
 
 
 def _records(text: str, separator: str, before: int, most: int) -> Iterator[_Record]:
@@ -267,10 +268,9 @@ def names_columns(cells: Sequence[str], known: frozenset[str]) -> bool:
 
 
 def repeats_header(cells: Sequence[str], header: Sequence[str]) -> bool:
-    """Return whether a record below the header names the same columns again."""
-    return all(
-        cell.strip() == name.strip() for cell, name in zip_longest(cells, header, fillvalue="")
-    )
+    """Return whether a record below the header names the same columns again, in any case."""
+    pairs = zip_longest(cells, header, fillvalue="")
+    return all(cell == name or simplified(cell) == simplified(name) for cell, name in pairs)
 
 
 def is_other_header(cells: Sequence[str], known: frozenset[str]) -> bool:

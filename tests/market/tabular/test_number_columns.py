@@ -79,7 +79,7 @@ def test_a_wide_table_in_cents(tmp_path: Path) -> None:
 
 
 def test_two_columns_of_cents_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="two columns are called"):
+    with pytest.raises(TableError, match="both hold the market price"):
         read(tmp_path, "card_id,date,price_cents,price cents\na-1,2026-09-13,1,2\n")
 
 

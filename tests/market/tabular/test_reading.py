@@ -226,6 +226,15 @@ def test_a_bad_cell_that_a_row_need_not_have_costs_the_cell(
             "mark: POKEWATCH_FILE_DECIMAL=point or comma",
         ),
         (
+            "card_id,date,price_usd,price_eur\na,2026-01-01,1,2\n",
+            "line 1: the columns 'price_usd' and 'price_eur' both hold the market price; "
+            "rename one, or name the right one: POKEWATCH_FILE_COLUMNS=market_price=...",
+        ),
+        (
+            "card_id,date,market,price ($),price (€)\na,2026-01-01,1,2,3\n",
+            "line 1: the columns 'price ($)' and 'price (€)' both hold the market price",
+        ),
+        (
             "card_id,2026-11-01,2026-11-01,2026-11-02\na,1,2,3\n",
             "line 1: two columns are called '2026-11-01'",
         ),
@@ -363,6 +372,13 @@ def test_a_currency_comes_from_cells_header_or_column(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("again", ["CARD_ID,DATE,PRICE", "Card ID,Date,Price"])
+def test_a_header_in_another_case_begins_no_second_table(tmp_path: Path, again: str) -> None:
+    table = read(tmp_path, f"card_id,date,price\na,2026-09-13,1\n{again}\na,2026-09-14,2\n")
+    assert table.prices["market_price"].to_pylist() == [1.0, 2.0]
+    assert table.rejected["reason"].to_pylist() == ["repeats the header"]
+
+
 def test_what_follows_another_header_is_left_out_with_its_lines(tmp_path: Path) -> None:
     table = read(
         tmp_path,
@@ -466,6 +482,14 @@ def test_cells_without_a_currency_have_that_of_the_others(tmp_path: Path) -> Non
         "Nom de la carte,Jour,Prix",
         "Artikel,Datum,Preistrend",
         "product-name,date,loose-price",
+        "Kort,Dato,Pris",
+        "Kortti,P\u00e4iv\u00e4,Hinta",
+        "Kortti,Pa\u0308iva\u0308,Hinta",
+        "Карта,Дата,Цена",
+        "Carte,Date,Prix du marché",
+        "卡片,日期,价格",
+        "Card Title,Snapshot Date,Current Price",
+        "Item,As of Date,Market Value (USD)",
     ],
 )
 def test_columns_have_their_usual_names_in_many_languages(tmp_path: Path, header: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.market.tabular.columns import KNOWN
+from pokewatch.market.tabular.column_names import KNOWN
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
 from pokewatch.market.tabular.sheet import TableError
