@@ -6,7 +6,7 @@ if that is not given, of the printing listed first.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -53,9 +53,11 @@ def histories(
     prices, history = as_object(card.get("prices")), as_object(card.get("priceHistory"))
     variants = as_object(history.get("variants"))
     if variants:
+        continued = _continued(prices, product, list(variants), lake_cards.printings(product))
         for printing, conditions in variants.items():
             days = _days(as_object(conditions).get(_CONDITION))
-            yield _card_id(product, printing), printing, days
+            own = None if printing == continued else printing
+            yield _card_id(product, own), printing, days
         return
     days = _days(as_object(history.get("conditions")).get(_CONDITION))
     now = {"date": prices.get("lastUpdated"), "market": prices.get("market"), "volume": None}
@@ -88,6 +90,26 @@ def _undivided(
     known = [card_id for card_id in found if card_id in in_lake]
     card_id = next(iter(known or found), unnamed)
     return card_id, found.get(card_id)
+
+
+def _continued(
+    prices: Mapping[str, Any],
+    product: str,
+    printings: Sequence[str],
+    in_lake: Mapping[str, str | None],
+) -> str | None:
+    """Return the printing whose history the lake has under the id of the product alone, if any.
+
+    It was collected before the history was divided by printing.
+    """
+    unnamed = _card_id(product, None)
+    if unnamed not in in_lake:
+        return None
+    primary = parsing.text(prices.get("primaryPrinting"))
+    undivided = in_lake[unnamed] or (primary if primary in printings else printings[0])
+    if undivided not in printings or _card_id(product, undivided) in in_lake:
+        return None
+    return undivided
 
 
 def _card_id(product: str, printing: str | None) -> str:

@@ -496,6 +496,42 @@ def test_a_printing_that_appears_later_changes_no_id(
     assert lake.catalog()["card_id"].to_pylist() == [card_id]
 
 
+@pytest.mark.parametrize(
+    ("before", "primary", "divided", "continued"),
+    [
+        (variants(), None, ["Holofoil", "Reverse Holofoil"], "Holofoil"),
+        (variants(), "Reverse Holofoil", ["Holofoil", "Reverse Holofoil"], "Reverse Holofoil"),
+        (variants("Holofoil"), None, ["Normal", "Holofoil"], "Holofoil"),
+    ],
+    ids=["the first one", "the primary one", "the one it had"],
+)
+def test_a_history_that_is_divided_later_goes_on_under_its_id(
+    upstream: Upstream,
+    opened: Callable[..., PokemonPriceTrackerSource],
+    tmp_path: Path,
+    before: dict[str, Any],
+    primary: str | None,
+    divided: list[str],
+    continued: str,
+) -> None:
+    lake = Lake(tmp_path)
+    upstream.json("/cards", {"data": [card(days=november(24, 25), prices=before)]})
+    collected(opened(), lake, [24, 25])
+    (known,) = lake.catalog()["card_id"].to_pylist()
+    history = [{"date": "2025-11-26", "market": 5.0, "volume": 3}]
+    later = {each: {"Near Mint": {"history": history}} for each in divided}
+    prices = variants(*divided, primaryPrinting=primary)
+    upstream.json("/cards", {"data": [card(prices=prices, priceHistory={"variants": later})]})
+
+    found, _, _ = collected(opened(), lake, [26])
+
+    names = {row["card_id"]: row["printing"] for row in lake.catalog().to_pylist()}
+    assert {names[card_id]: len(prices) for card_id, prices in found.items()} == {
+        each: 3 if each == continued else 1 for each in divided
+    }
+    assert names[known] == continued
+
+
 def test_an_undivided_history_is_that_of_the_primary_printing(
     upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
 ) -> None:
