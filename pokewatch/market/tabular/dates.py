@@ -19,48 +19,61 @@ _MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "jan january januar janvier janv enero ene gennaio gen janeiro januari",
+            "jan january januar janvier janv enero ene gennaio gen janeiro januari января",
             "feb february februar février fevrier févr fevr febrero febbraio fevereiro fev "
-            "februari",
-            "mar march märz mär mrz mars marzo março maart mrt",
-            "apr april avril avr abril abr aprile",
-            "may mai mayo maggio mag maio mei",
-            "jun june juni juin junio giugno giu junho",
-            "jul july juli juillet juil julio luglio lug julho",
-            "aug august août aout agosto ago augustus",
-            "sep sept september septembre septiembre settembre set setembro",
-            "oct october okt oktober octobre octubre ottobre ott outubro out",
-            "nov november novembre noviembre novembro",
-            "dec december dez dezember décembre diciembre dic dicembre dezembro",
+            "februari февраля",
+            "mar march märz mär mrz mars marzo março maart mrt marts марта",
+            "apr april avril avr abril abr aprile апреля",
+            "may mai mayo maggio mag maio mei maj мая",
+            "jun june juni juin junio giugno giu junho июня",
+            "jul july juli juillet juil julio luglio lug julho июля",
+            "aug august août aout agosto ago augustus augusti августа",
+            "sep sept september septembre septiembre settembre set setembro сентября",
+            "oct october okt oktober octobre octubre ottobre ott outubro out октября",
+            "nov november novembre noviembre novembro ноября",
+            "dec december dez dezember décembre diciembre dic dicembre dezembro des desember "
+            "декабря",
         ),
         start=1,
     )
     for name in names.split()
 }
-_ZONE = r"(?P<zone>Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})"
+_ZONES = {"EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+_ZONES |= {"CET": 1, "CEST": 2}  # of hours; other abbreviations have several meanings
+_OFFSET = r"(?:UTC|GMT)[+-]\d{1,2}(?::?\d{2})?|[+-]\d{2}(?::?\d{2})?"
+# Its name may follow an offset, as JavaScript and Java write it.
+_ZONE = rf"(?P<zone>{_OFFSET}|Z|z|UTC|GMT|{'|'.join(_ZONES)})(?:\s?[\[(][^()\[\]]{{3,60}}[)\]])?"
 _CLOCK = (
-    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
-    rf"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*{_ZONE}?"
+    r"(?P<hour>\d{1,2})[:h](?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
+    rf"\s*(?P<half>[AaPp]\.?\s?[Mm]\.?)?(?:\s?Uhr)?\s*(?:{_ZONE})?"
 )
-_TIME = rf"(?:[T\s,]\s*{_CLOCK})?"
+_TIME = rf"(?:[T\s,]\s*(?:(?:um|at|à)\s)?{_CLOCK})?"
 _TIME_OF_DAY = re.compile(_CLOCK)
 _TIME_AT_END = re.compile(rf"[T\s,]\s*{_CLOCK}$")
 _HOUR = re.compile(r"\d{1,2}")
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
-    rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{1,4}})\.?{_TIME}"
+    rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<mark>[-/]|\.\s?)(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{1,4}})\.?{_TIME}"
 )
 _DAY_MONTH = re.compile(
-    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[\s-]+(?:de )?(?P<month>[^\W\d_]{{3,10}})"
-    rf"\.?,?[\s-]+(?:de )?(?P<year>\d{{4}}|\d{{2}}){_TIME}"
+    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[\s/-]*(?:de )?(?P<month>[^\W\d_]{{3,10}})"
+    rf"\.?,?[\s/-]*(?:de )?(?P<year>\d{{4}}|\d{{2}}){_TIME}"
 )
 _MONTH_DAY = re.compile(
     rf"{_WEEKDAY}(?P<month>[^\W\d_]{{3,10}})\.?[\s-]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?[\s-]+(?P<year>\d{{4}}|\d{{2}}){_TIME}"
+)
+_YEAR_MONTH_DAY = re.compile(
+    rf"(?P<year>\d{{4}})[\s/-](?P<month>[^\W\d_]{{3,10}})\.?[\s/-](?P<day>\d{{1,2}}){_TIME}"
+)
+_UNIX = re.compile(  # as `date` and ctime write it
+    rf"(?:[^\W\d_]{{3}}\s)?(?P<month>[^\W\d_]{{3}})\s(?P<day>\d{{1,2}})\s{_CLOCK}\s(?P<year>\d{{4}})"
 )
 _CJK = re.compile(
     rf"(?P<year>\d{{4}})\s?[年년]\s?(?P<month>\d{{1,2}})\s?[月월]\s?(?P<day>\d{{1,2}})\s?[日일]{_TIME}"
 )
 _COMPACT = re.compile(rf"(?P<year>(?:19|20)\d{{2}})(?P<month>\d{{2}})(?P<day>\d{{2}}){_TIME}")
+_COMPACT_TIME = re.compile(r"(?<=^\d{8})T(\d{2})(\d{2})(\d{2})?")  # of ISO 8601
+_DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212", "------")
 _EPOCH = {10: 1, 13: 1_000, 16: 1_000_000, 19: 1_000_000_000}  # digits: units a second
 _SECONDS = re.compile(r"\d{10}\.\d+")
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
@@ -88,7 +101,8 @@ class DateCell:
 
 def parse_date(text: str) -> DateCell | None:
     """Return what a cell says, None where it is no date."""
-    written = without_apostrophe(" ".join(plain(text).split()))
+    written = without_apostrophe(" ".join(plain(text).translate(_DASHES).split()))
+    written = _COMPACT_TIME.sub(lambda at: "T" + ":".join(filter(None, at.groups())), written)
     for pattern, read in _FORMS:
         match = pattern.fullmatch(written)
         if match is not None:
@@ -146,7 +160,7 @@ def _numeric(match: re.Match[str]) -> DateCell | None:
         return _any_order(_known(a, b, c, match), "year-month-day")
     if len(a) > 2 or len(c) == 3 or (len(c) == 1 and len(a) != 4):
         return None
-    if match["mark"] == ".":  # the mark of countries that write the day first
+    if match["mark"][0] == ".":  # the mark of countries that write the day first
         return _any_order(_known(c, b, a, match), "day.month.year")
     orders: list[tuple[Order, tuple[str, str, str]]] = [("dmy", (c, b, a)), ("mdy", (c, a, b))]
     if len(a) == len(c) == 2:
@@ -219,9 +233,12 @@ def _hour(hour: int, half: str | None) -> int:
 def _zone(text: str | None) -> timezone:
     if text is None or text in ("Z", "z", "UTC", "GMT"):
         return UTC
-    digits = text[1:].replace(":", "")
-    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
-    return timezone(-offset if text[0] == "-" else offset)
+    if text in _ZONES:
+        return timezone(timedelta(hours=_ZONES[text]))
+    number = text.removeprefix("UTC").removeprefix("GMT")
+    hours = re.split(r":|(?<=\d\d)(?=\d)", number[1:])
+    offset = timedelta(hours=int(hours[0]), minutes=int(hours[1] if len(hours) > 1 else 0))
+    return timezone(-offset if number[0] == "-" else offset)
 
 
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], DateCell | None]], ...] = (
@@ -230,4 +247,6 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], DateCell | None]]
     (_CJK, _compact),
     (_DAY_MONTH, _named),
     (_MONTH_DAY, _named),
+    (_YEAR_MONTH_DAY, _named),
+    (_UNIX, _named),
 )
