@@ -10,11 +10,11 @@ import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from pokewatch.errors import RegistryError
 
@@ -43,6 +43,15 @@ _TAGS_OF_ALL = "SELECT name, version, key, value FROM model_version_tags"
 _MIGRATIONS = "SELECT count(*) FROM alembic_version"
 # MLflow adds its first experiment once the schema is complete.
 _EXPERIMENTS = "SELECT count(*) FROM experiments"
+
+_LOCATIONS = "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location NOT NULL"
+_RUNS_AT = "SELECT run_uuid FROM runs WHERE substr(artifact_uri, 1, length(?)) = ?"
+_MOVE_EXPERIMENTS = "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?"
+_MOVES = (
+    "UPDATE runs SET artifact_uri = replace(artifact_uri, :former, :here) WHERE run_uuid = :run",
+    "UPDATE model_versions SET source = replace(source, :former, :here), "
+    "storage_location = replace(storage_location, :former, :here) WHERE run_id = :run",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,8 @@ def _rows(database: Path, query: str, *values: str) -> list[tuple[str, ...]] | N
 def ensure(database: Path, experiment: str) -> None:
     """Create the database, with the experiment in it, unless it exists.
 
-    Raise RegistryError where it is incomplete.
+    One that was moved or copied with its artifacts refers to those beside it afterwards. Raise
+    RegistryError where it is incomplete.
     """
     if not database.exists():
         database.parent.mkdir(parents=True, exist_ok=True)
@@ -151,11 +161,48 @@ def ensure(database: Path, experiment: str) -> None:
             if not database.exists():
                 _create(database, experiment)
     _check(database)
+    _follow_move(database)
 
 
 def artifacts_of(database: Path) -> str:
     """Return the address of the folder for the artifacts of the database's runs."""
     return (database.parent / "artifacts").as_uri()
+
+
+def _follow_move(database: Path) -> None:
+    """Replace the addresses of artifacts, which MLflow stores with their folder, after a move.
+
+    Those of runs whose artifacts are not beside the database stay.
+    """
+    here = database.parent / "artifacts"
+    with closing(sqlite3.connect(database)) as connection:
+        stored = [address for (address,) in connection.execute(_LOCATIONS)]
+        for former in filter(_is_of_a_database, stored):
+            if here.is_dir() and not _is_same(here, former):
+                _move_addresses(connection, former, here)
+
+
+def _is_of_a_database(address: str) -> bool:
+    """Return whether an address has the form of `artifacts_of`."""
+    return address.startswith("file:///") and address.endswith("/artifacts")
+
+
+def _is_same(folder: Path, address: str) -> bool:
+    try:
+        return folder.samefile(unquote(urlsplit(address).path))
+    except OSError:
+        return False
+
+
+def _move_addresses(connection: sqlite3.Connection, former: str, here: Path) -> None:
+    begin = f"{former}/"
+    found = connection.execute(_RUNS_AT, (begin, begin)).fetchall()
+    moved = [run for (run,) in found if (here / run).is_dir()]
+    with suppress(sqlite3.OperationalError), connection:  # on a read-only disk they stay
+        for update in _MOVES:
+            values = {"former": former, "here": here.as_uri()}
+            connection.executemany(update, [values | {"run": run} for run in moved])
+        connection.execute(_MOVE_EXPERIMENTS, (here.as_uri(), former))
 
 
 @contextmanager

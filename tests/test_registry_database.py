@@ -1,5 +1,6 @@
 """The embedded registry's database, made by real processes that meet or are killed."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -150,3 +151,61 @@ def test_only_the_making_of_it_is_not_flushed_statement_by_statement(home: Path)
         event.remove(Engine, "commit", record)
     off, full = 0, 2
     assert levels == {False: {off}, True: {full}}
+
+
+def _with_book(registry: Registry, folder: Path, content: str) -> str:
+    book = folder / content
+    book.mkdir()
+    (book / "manifest.json").write_text(content)
+    run_id = registry.log_run(book, parameters={}, metrics={}, tags={"data_version": "0" * 32})
+    return registry.register(run_id, content * 64).version
+
+
+def _read_book(registry: Registry, version: str) -> str:
+    return (registry.download_book(registry.version(version)) / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["moved", "copied"])
+def test_a_home_that_was_moved_or_copied_has_its_own_artifacts(
+    registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    home = tmp_path / "50% of #1"
+    shutil.copytree(registry_home, home / "first")
+    monkeypatch.setenv("POKEWATCH_HOME", str(home / "first"))
+    for content in "ab":
+        _with_book(Registry(), tmp_path, content)
+    lost = Registry().version("2").run_id
+    shutil.copytree(home / "first", home / "second")
+    shutil.rmtree(home / "second" / "mlflow" / "artifacts" / lost)
+    if not kept:
+        shutil.rmtree(home / "first" / "mlflow" / "artifacts" / Registry().version("1").run_id)
+
+    monkeypatch.setenv("POKEWATCH_HOME", str(home / "second"))
+    moved = Registry()
+    assert _read_book(moved, "1") == "a"
+    assert _read_book(moved, "2") == "b", "its artifacts are where they were"
+    assert _read_book(moved, _with_book(moved, tmp_path, "c")) == "c"
+    runs = {path.name for path in (home / "second" / "mlflow" / "artifacts").iterdir()}
+    assert runs == {moved.version(version).run_id for version in ("1", "3")}
+
+
+def test_another_name_of_a_home_is_no_move(
+    registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_book(Registry(), tmp_path, "a")
+    link = tmp_path / "link"
+    link.symlink_to(registry_home)
+    monkeypatch.setenv("POKEWATCH_HOME", str(link))
+    assert _read_book(Registry(), "1") == "a"
+    with closing(sqlite3.connect(link / "mlflow" / "mlflow.db")) as connection:
+        (address,) = connection.execute("SELECT artifact_uri FROM runs").fetchone()
+    assert address.startswith((registry_home / "mlflow").as_uri())
+
+
+def test_artifacts_that_were_not_moved_stay_where_they_are(
+    registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_book(Registry(), tmp_path, "a")
+    shutil.copy(registry_home / "mlflow" / "mlflow.db", tmp_path / "mlflow.db")
+    monkeypatch.setenv("POKEWATCH_MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    assert _read_book(Registry(), "1") == "a"
