@@ -17,7 +17,13 @@ FAIR_PRICE_CHALLENGER = "fair-price-challenger"
 DECISION = "decision"
 MARKET_PATTERN = "[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?"  # of ids; anchor it where it is used
 MARKETS_PATH = "/catalog/markets"  # of a model server: the markets it serves
+RecordKind = Literal["deploy", "experiment"]  # of the records beside a market's registered model
 INFERENCES_PATH = "/inferences"  # of a model server: requests to several models in one
+
+
+def records_model(model: str, kind: RecordKind) -> str:
+    """Return the name of the registered model that holds the records beside another one."""
+    return f"{model}-{kind}s"
 
 
 def fair_price_model(market: str) -> str:

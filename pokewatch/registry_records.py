@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from pokewatch.contract import RecordKind, records_model
 from pokewatch.errors import RegistryError
 from pokewatch.registry import Registry
 from pokewatch.registry_client import ensure_registered_model
@@ -20,10 +21,10 @@ _ATTEMPTS = 10  # to get a number; MLflow itself tries three times in each
 class RegistryRecords:
     """The records of one `kind`, such as `deploy`, separate for each branch of the registry."""
 
-    def __init__(self, registry: Registry, kind: str) -> None:
+    def __init__(self, registry: Registry, kind: RecordKind) -> None:
         self._registry = registry
         self._kind = kind
-        self._name = registry.branch_name(f"{registry.name}-{kind}s")
+        self._name = registry.branch_name(records_model(registry.name, kind))
 
     def create(self, tags: Mapping[str, str]) -> int:
         """Create the next record. Return its number."""

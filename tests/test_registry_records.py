@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def test_records_are_numbered_in_order_and_keep_their_tags(registry_home: Path) -> None:
-    records = RegistryRecords(Registry(), "trial")
+    records = RegistryRecords(Registry(), "experiment")
     assert records.newest() == []
     assert [records.create({"what": name}) for name in ("first", "second")] == [1, 2]
     records.set_tag(1, "end", "done")
@@ -20,6 +20,6 @@ def test_records_are_numbered_in_order_and_keep_their_tags(registry_home: Path) 
     records.delete_tag(2, "end")
     assert records.newest() == [(2, {"what": "second"}), (1, {"what": "first", "end": "done"})]
     assert records.read(1) == {"what": "first", "end": "done"}
-    assert RegistryRecords(Registry(), "other").newest() == []
-    with pytest.raises(RegistryError, match="the record of trial 9 cannot be read"):
+    assert RegistryRecords(Registry(), "deploy").newest() == []
+    with pytest.raises(RegistryError, match="the record of experiment 9 cannot be read"):
         records.read(9)

@@ -15,8 +15,9 @@ from the source. Every market that is named has a registered model and a lake of
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
-from pokewatch.contract import MARKET_PATTERN
+from pokewatch.contract import MARKET_PATTERN, RecordKind, records_model
 from pokewatch.errors import SettingsError
 from pokewatch.market.sources.file import file_market
 from pokewatch.market.sources.games import tcgplayer_markets
@@ -24,6 +25,7 @@ from pokewatch.market.sources.pokemon_price_tracker import PokemonPriceTrackerSo
 from pokewatch.market.sources.simulated import MOST_SEED
 from pokewatch.settings import MarketSettings, listed
 
+_RECORDS = tuple(records_model("", kind) for kind in get_args(RecordKind))
 _SIMULATED = re.compile(r"simulated-(0|[1-9][0-9]{0,18})")
 
 
@@ -81,6 +83,11 @@ def _simulated(seed: int) -> MarketSource:
 def _file_of(market: str) -> Path:
     files = [Path(path) for path in MarketSettings.read().market_files]
     found = [path for path in files if file_market(path) == market]
+    if market.endswith(_RECORDS):
+        raise SettingsError(
+            f"market {market!r}: the registry keeps names that end in {' and '.join(_RECORDS)} for "
+            "the records of other markets; rename the file"
+        )
     if len(found) == 1:
         return found[0].expanduser().absolute()
     variable = MarketSettings.variable("market_files")

@@ -1,7 +1,9 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from pokewatch.contract import RecordKind
 from pokewatch.errors import SettingsError
 from pokewatch.market.markets import MarketSource, parse_markets, source_of
 from pokewatch.market.sources import open_source
@@ -74,6 +76,16 @@ def test_a_file_must_be_known_and_its_name_unique(
         source_of("file-a")
     with pytest.raises(SettingsError, match="it has file-a, file-a"):
         source_of("file-b")
+
+
+@pytest.mark.parametrize("kind", get_args(RecordKind))
+def test_a_file_has_no_name_of_the_records_of_another_market(
+    kind: RecordKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_MARKET_FILES", f"/data/a.csv,/data/a {kind}s.csv")
+    assert source_of("file-a").path == Path("/data/a.csv")
+    with pytest.raises(SettingsError, match=f"market 'file-a-{kind}s': the registry keeps names"):
+        source_of(f"file-a-{kind}s")
 
 
 def test_a_list_of_markets() -> None:
