@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pokewatch.errors import RegistryError
@@ -76,6 +77,19 @@ def notify_one(digest: str, title: str, body: str, settings: NotifySettings | No
         if _digest(address) == digest:
             return _send(address, number, f"PokeWatch: {title}", body)
     raise LookupError(digest)
+
+
+def invalid_addresses() -> list[int]:
+    """Return the numbers, from 1, of the addresses of POKEWATCH_NOTIFY_URLS that cannot be used.
+
+    None where Apprise is not installed: nothing is notified from there.
+    """
+    addresses = NotifySettings.read().addresses()
+    if not addresses or find_spec("apprise") is None:
+        return []
+    from apprise import Apprise
+
+    return [number for number, each in enumerate(addresses, 1) if not Apprise().add(each)]
 
 
 def notify_success() -> None:

@@ -11,17 +11,21 @@ from pydantic import Field, SecretStr
 
 from pokewatch.errors import SettingsError
 from pokewatch.settings import (
+    CanarySettings,
     DecisionSettings,
     GatewaySettings,
     Home,
+    PriceWatchSettings,
     QualitySettings,
     RegistrySettings,
+    RetentionSettings,
     Section,
     ServingSettings,
     VersionSettings,
     sections,
     unknown_names,
 )
+from pokewatch.watches.address_guard import parse_target
 from tests.conftest import ROOT
 
 
@@ -83,6 +87,33 @@ def test_a_bad_value_names_variable_and_value(
     with pytest.raises(SettingsError, match=variable) as caught:
         section.read()
     assert value in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "variable", "value", "remedy"),
+    [
+        (CanarySettings, "CANARY_STEPS", "0.5,0.1", "put the shares in ascending order, each once"),
+        (RetentionSettings, "KEEP_DAYS", "10", "must be 0 or at least 40, got 10"),
+    ],
+)
+def test_a_remedy_of_our_own_is_shown_as_it_is(
+    section: type[Section],
+    variable: str,
+    value: str,
+    remedy: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(f"POKEWATCH_{variable}", value)
+    with pytest.raises(SettingsError) as caught:
+        section.read()
+    assert str(caught.value) == f"POKEWATCH_{variable} {value!r}: {remedy}"
+
+
+def test_hosts_of_webhooks_are_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of the addresses that they are compared with."""
+    monkeypatch.setenv("POKEWATCH_WEBHOOK_HOSTS", "Hooks.Internal")
+    hosts = PriceWatchSettings.read().webhook_hosts
+    assert parse_target("https://HOOKS.internal/", hosts).host in hosts
 
 
 def test_a_secret_is_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,11 @@ from pokewatch.cli.model_checks import market_findings
 from pokewatch.cli.output import format_size
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.errors import PokeWatchError
+from pokewatch.notify import invalid_addresses
 from pokewatch.settings import (
     Home,
     MarketSettings,
+    NotifySettings,
     PriceWatchSettings,
     RegistrySettings,
     VersionSettings,
@@ -103,6 +105,9 @@ def _settings() -> Iterator[Finding]:
     for text in unknown_names():
         ignored, _, remedy = text.rpartition(": ")  # the path of a home may have one too
         yield Finding("settings", "warning", ignored, remedy)
+    for number in invalid_addresses():
+        detail = f"address {number} of {NotifySettings.variable('notify_urls')} is not valid"
+        yield Finding("settings", "fault", detail, "use an address of Apprise, as mailto://...")
 
 
 def _home() -> Iterator[Finding]:

@@ -107,7 +107,9 @@ _REMEDIES = {
 def _remedy(fault: Mapping[str, Any]) -> str:
     """Return which values would be valid in place of the one at fault."""
     template = _REMEDIES.get(fault["type"])
-    return template.format(**fault.get("ctx", {})) if template else str(fault["msg"])
+    if template:
+        return template.format(**fault.get("ctx", {}))
+    return str(fault["msg"]).removeprefix("Value error, ")  # which pydantic puts before our texts
 
 
 def _is_secret(field: FieldInfo) -> bool:

@@ -17,6 +17,10 @@ def _listed(value: Any) -> Any:
     return listed(value) if isinstance(value, str) else value
 
 
+def _lowercase(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
+
+
 def _distinct(addresses: tuple[str, ...]) -> tuple[str, ...]:
     markets = [address.partition("=")[0] for address in addresses]
     for market in markets:
@@ -36,6 +40,7 @@ HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,*]+)$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Hosts = Annotated[Names, AfterValidator(_lowercase)]
 MarketUrl = Annotated[str, Field(pattern=rf"^{MARKET_PATTERN}=https?://[^/\s]+[^\s]*$")]
 MarketUrls = Annotated[
     tuple[MarketUrl, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_distinct)

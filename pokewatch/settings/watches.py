@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import Names
+from pokewatch.settings.values import Hosts
 
 
 class PriceWatchSettings(Section):
@@ -17,7 +17,7 @@ class PriceWatchSettings(Section):
     watches_per_key: int = Field(
         100, ge=1, le=1_000, description="Largest number of watches of one API key."
     )
-    webhook_hosts: Names = Field(
+    webhook_hosts: Hosts = Field(
         (),
         description="Comma-separated hosts that webhooks may reach at private addresses too. "
         "Default: none.",

@@ -64,6 +64,16 @@ def test_the_doctor_names_damaged_files_and_the_command_that_replaces_them(home:
     assert found()["prices: simulated-5-0"]["state"] == "ok"
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise's
+def test_the_doctor_names_addresses_of_notifications_that_are_none(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", "json://localhost, secret-typo")
+    findings = json.loads(run("doctor", "--json").stdout)
+    (fault,) = (each["detail"] for each in findings if each["state"] == "fault")
+    assert fault == "address 2 of POKEWATCH_NOTIFY_URLS is not valid"
+
+
 def test_the_doctor_says_what_to_do_about_damaged_databases(home: Path) -> None:
     damaged = {"watches": home / "watches.sqlite", "champion": home / "mlflow" / "mlflow.db"}
     (home / "mlflow").mkdir()

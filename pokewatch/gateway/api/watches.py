@@ -202,7 +202,11 @@ def idempotency_key(context: RequestContext) -> str | None:
 def _owner(context: RequestContext) -> str:
     """Return the id of the request's key. Raise ProblemError (403) for an open page."""
     if context.key is None:
-        raise ProblemError(FORBIDDEN, "watches belong to API keys, and these pages need none")
+        raise ProblemError(
+            FORBIDDEN,
+            "watches belong to API keys, and these pages need none: use `pokewatch watch list`, or "
+            "GET /watches with a key",
+        )
     return context.key.id
 
 

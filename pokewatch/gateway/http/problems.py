@@ -34,8 +34,9 @@ UNAUTHORIZED = Kind(
 FORBIDDEN = Kind(
     "forbidden",
     403,
-    "Insufficient scope",
-    "The API key is valid but does not have the scope that the request requires.",
+    "Not allowed",
+    "The API key does not have the scope that the request requires, or a page of another site sent "
+    "the request; `detail` says which.",
 )
 NOT_FOUND = Kind("not-found", 404, "Not found", "No route matches the path.")
 UNKNOWN_CARD = Kind(
