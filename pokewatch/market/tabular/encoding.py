@@ -32,6 +32,12 @@ _MARKUP = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!doctype|html|\?xml|table)|[{\[]\s*[\"{\[])", re.IGNORECASE
 )
 _HIGH = re.compile(rb"[\x81-\x9f\xa1-\xff]{2,}")
+# Of Japanese in Shift-JIS each letter begins with one of these two bytes, and may end in ASCII; in
+# CP1252 they are marks that hardly any text has.
+_KANA = re.compile(rb"[\x82\x83]")
+# A capital of CP1252 before a small letter within a word is a small one of Mac OS Roman: \x8e is
+# an e with an accent there.
+_MAC = re.compile(rb"[A-Za-z][\x8a\x8e\x9f](?=[a-z])")
 
 
 def decoded(data: bytes, encoding: str | None = None, setting: str = "") -> tuple[str, str]:
@@ -87,6 +93,10 @@ def _encoding_of(data: bytes, setting: str) -> str:
             raise _undecodable(
                 data, error, "utf-8, and the text does not look like CP1252", setting
             ) from None
+        if _MAC.search(data):
+            raise _undecodable(
+                data, error, "utf-8, and the text looks like Mac OS Roman", setting, "mac_roman"
+            ) from None
         return "cp1252"
     return "utf-8"
 
@@ -99,18 +109,20 @@ def _mostly_utf8(data: bytes) -> bool:
 
 
 def _multi_byte(data: bytes) -> bool:
-    """Return whether most bytes beyond ASCII stand in groups, as in Shift-JIS or GBK."""
+    """Return whether most bytes beyond ASCII stand in groups or pairs, as in GBK or Shift-JIS."""
     grouped = sum(map(len, _HIGH.findall(data)))
     beyond = sum(byte > 0x7F for byte in data)
-    return grouped >= 4 and grouped * 2 > beyond
+    return (grouped >= 4 and grouped * 2 > beyond) or len(_KANA.findall(data)) * 2 > beyond
 
 
-def _undecodable(data: bytes, error: UnicodeDecodeError, name: str, setting: str) -> TableError:
+def _undecodable(
+    data: bytes, error: UnicodeDecodeError, name: str, setting: str, other: str = "shift_jis"
+) -> TableError:
     line = data[: error.start].count(b"\n") + 1
     byte = data[error.start : error.start + 1].hex()
     return TableError(
         f"byte 0x{byte} cannot be read as {name}",
         line=line,
         remedy="save it as UTF-8"
-        + (f", or name its encoding: {setting}=shift_jis" if setting else ""),
+        + (f", or name its encoding: {setting}={other}" if setting else ""),
     )

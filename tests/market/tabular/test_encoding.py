@@ -33,7 +33,14 @@ def test_utf16_without_a_mark_is_found_where_most_letters_are_not_ascii() -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["Preis 12,50\u00a0€, „Spaß“", "Größe, Öl, Ärger", "Nürnberg — Größe", "naïve £5"]
+    "text",
+    [
+        "Preis 12,50\u00a0€, „Spaß“",
+        "Größe, Öl, Ärger",
+        "Nürnberg — Größe",
+        "naïve £5",
+        "Košice, Žižka",
+    ],
 )
 def test_cp1252_is_found_by_its_single_letters(text: str) -> None:
     assert decoded(text.encode("cp1252")) == (text, "cp1252")
@@ -46,6 +53,16 @@ def test_cp1252_is_found_by_its_single_letters(text: str) -> None:
             "card,name\na,リザードン\n".encode("shift_jis"),
             "line 2: byte 0x83 cannot be read as utf-8, and the text",
         ),
+        (
+            "カード,日付,価格\nピカチュウ,2026-09-13,12\n".encode("cp932"),
+            "line 1: byte 0x83 cannot be read as utf-8, and the text does not look like CP1252",
+        ),
+        ("card\nPokémon\n".encode("cp437"), "line 2: byte 0x82 cannot be read"),
+        (
+            "card\nPokémon, Flabébé\n".encode("mac_roman"),
+            "line 2: byte 0x8e cannot be read as utf-8, and the text looks like Mac OS Roman",
+        ),
+        ("card\nMüller\n".encode("mac_roman"), "looks like Mac OS Roman"),
         (
             "card,name\na,喷火龙\n".encode("gbk"),
             "line 2: byte 0xc5 cannot be read as utf-8, and the text",
@@ -89,6 +106,15 @@ def test_a_given_encoding_is_used() -> None:
 def test_other_formats_are_named(data: bytes, message: str) -> None:
     with pytest.raises(TableError, match=f"the file is {message}"):
         decoded(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [("Pokémon", "mac_roman"), ("ピカチュウ", "shift_jis")]
+)
+def test_the_likely_encoding_is_named(text: str, encoding: str) -> None:
+    with pytest.raises(TableError, match=f"name its encoding: THE_SETTING={encoding}$"):
+        decoded(text.encode(encoding), setting="THE_SETTING")
+    assert decoded(text.encode(encoding), encoding) == (text, encoding)
 
 
 def test_a_setting_is_named_where_there_is_one() -> None:
