@@ -5,10 +5,13 @@ from typing import Any
 
 from pokewatch.csv_cells import text_of_cell
 from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
+from pokewatch.plain_text import INVISIBLE_PATTERN, plain
 
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
 _DECIMAL = re.compile(WHOLE_AS_DECIMAL)
+_INVISIBLE = re.compile(INVISIBLE_PATTERN)
 _WHOLE = frozenset({"product_id", "market_id", "number"})
+_COUNTED = _WHOLE | {"quantity", "added"}
 _DESCRIBING = _WHOLE | {"set_name", "set_code", "printing", "language", "condition", "game"}
 _MEANT = {"printing": "-", "number": "?"}  # no foil; the number of an Unown
 
@@ -16,14 +19,16 @@ _MEANT = {"printing": "-", "number": "?"}  # no foil; the number of an Unown
 def cell_text(cell: Any, field: str) -> str:
     """Return a cell as text, its words separated by single spaces; "" for NaN.
 
-    Ids and numbers are without the ".0" of programs that store such a column as decimals. "N/A" is
-    blank in a column that a line need not have, such as the number of a sealed product.
+    Ids and numbers are without the ".0" of programs that store such a column as decimals, and with
+    ASCII digits and slashes. "N/A" is blank in a column that a line need not have, such as the
+    number of a sealed product. Marks without width, which copied text may carry, are left out.
     """
     if cell is None or cell != cell:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    text = " ".join(str(cell).split())
+    visible = _INVISIBLE.sub("", str(cell))
+    text = " ".join((plain(visible) if field in _COUNTED else visible).split())
     formula = _TEXT_FORMULA.fullmatch(text)
     text = formula[1] if formula else text_of_cell(text)
     if field in _DESCRIBING and text != _MEANT.get(field) and is_placeholder(text):

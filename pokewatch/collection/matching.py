@@ -18,6 +18,7 @@ from pokewatch.collection.names import (
     base_key,
     fits_print_run,
     is_base_printing,
+    is_date,
     is_foil,
     is_plain_holofoil,
     is_promo,
@@ -149,11 +150,13 @@ class Matcher:
         if game:
             found = [at for at in found if self._cards[at].game in ("", game)]
         if not found:
-            return self._unmatched((), "no card has this name" + (" and number" if number else ""))
+            why = "no card has this name" + (" and number" if number else "")
+            return self._unmatched((), _of_number(line, why))
         if size:
             sized = [at for at in found if self._cards[at].number[1] in ("", size)]
             if not sized:
-                return self._unmatched(found, f"no such card is numbered {line.number}")
+                why = _of_number(line, f"no such card is numbered {line.number}")
+                return self._unmatched(found, why)
             found = sized
         if line.set_name or line.set_code:
             inside = self._of_set(line, found)
@@ -284,3 +287,13 @@ class Matcher:
             return replace(match, candidates=tuple(near))
         near = self._book.suggestions.find(line.name, MAX_CANDIDATES).tolist()
         return replace(match, candidates=tuple(near))
+
+
+def _of_number(line: CollectionLine, why: str) -> str:
+    """Return why a line is unmatched: its number is a date, or else `why`."""
+    if not is_date(line.number):
+        return why
+    return (
+        f"its number {line.number!r} is a date, which spreadsheets make of a number such as 4/25: "
+        "write it as text"
+    )

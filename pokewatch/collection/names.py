@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from string import ascii_uppercase
 
+from pokewatch.market.tabular.dates import parse_date
 from pokewatch.valuation.book.cards import search_text
 
 _DIGIT = re.compile(r"\d")
@@ -150,6 +151,11 @@ def number_keys(number: str) -> tuple[str, str]:
         plain = _NUMBER_SIGN.sub("", plain)
     own, _, size = (_NUMBER_OF.sub("/", plain) if "O" in plain else plain).partition("/")
     return _without_zeros(own), _without_zeros(size)
+
+
+def is_date(number: str) -> bool:
+    """Return whether a number is a day, with or without its year: `25-Apr`, `2026-04-25`."""
+    return any(parse_date(text) is not None for text in (number, f"{number} 2000"))
 
 
 @lru_cache(maxsize=16_384)

@@ -33,6 +33,28 @@ def test_the_lines_of_each_app_are_matched(book: PriceBook, matcher: Matcher, ap
     ]
 
 
+@pytest.mark.parametrize(
+    "number", ["25-Apr", "Apr 25", "25. Apr", "2026-04-25", "2026-04-25 00:00:00", "4/25/2026"]
+)
+def test_a_number_that_a_spreadsheet_made_a_date_of_is_named(matcher: Matcher, number: str) -> None:
+    (line,) = read(f"name,set,number\nCharizard,Base Set,{number}\n").lines
+    match = matcher.match(line)
+    assert (match.outcome, match.reason) == (
+        "unmatched",
+        f"its number {number!r} is a date, which spreadsheets make of a number such as 4/25: "
+        "write it as text",
+    )
+
+
+@pytest.mark.parametrize("number", ["SWSH039", "TG05/TG30", "SV-P 012", "12", "1999"])
+def test_a_number_is_no_date(matcher: Matcher, number: str) -> None:
+    (line,) = read(f"name,set,number\nCharizard,Base Set,{number}\n").lines
+    assert matcher.match(line).reason in (
+        "no card has this name and number",
+        f"no such card is numbered {number}",
+    )
+
+
 CASES: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"name": "Charizard", "number": "4", "set_name": "Base Set 2"}, "matched", ["charizard_b2"]),
     ({"name": "Charizard", "number": "4/130"}, "matched", ["charizard_b2"]),
