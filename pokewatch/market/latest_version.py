@@ -6,12 +6,13 @@ A pod starts with an empty disk: the latest version restores the lake from the r
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import VersionError
 from pokewatch.market.lake import Lake
+from pokewatch.market.merge import merge_cards
 from pokewatch.market.versions import DataVersions
 from pokewatch.remote_files import open_remote, write_atomically
 from pokewatch.settings import VersionSettings
@@ -76,19 +77,21 @@ class LatestVersions:
         return version
 
     def restore(self, lake: Lake) -> str | None:
-        """Fill an empty lake with its latest version, or replace its unreadable files from it.
+        """Fill an empty lake with its latest version, or bring back what another lake lacks of it.
 
-        Return that version; None if nothing was restored. Unreadable files are set aside. Those
-        that the remote does not give can be collected again. Raise VersionError for an empty lake.
+        That is every day that it does not have, as after its folder was deleted and collected
+        again in part, and its unreadable files, which are set aside: what is saved next is the
+        latest version, and must not have fewer days. Return that version; None if nothing was
+        restored. What the remote does not give can be collected again. Raise VersionError for an
+        empty lake.
         """
         if lake.unreadable():
             with lake.locked():
                 lake.set_aside_unreadable()
         if not lake.days():
             return self._restore(lake)
-        if lake.lost():
-            with contextlib.suppress(VersionError):
-                return self._restore(lake)
+        with contextlib.suppress(VersionError):
+            return self._restore(lake)
         return None
 
     def _restore(self, lake: Lake) -> str | None:
@@ -101,14 +104,16 @@ class LatestVersions:
             versions, empty = DataVersions(lake.root, self._settings), not lake.days()
             stored_paths = set() if empty else versions.paths(version)
             lost = [path for path in lake.lost() if path in stored_paths]
-            if not lost and not empty:  # another process was faster, or the version has none
-                return None
+            absent = _days_of(stored_paths) - {day.isoformat() for day in lake.days()}
+            if not lost and not absent and not empty:
+                return None  # another process was faster, or the version has no more
             stored = Path(scratch) / "raw"
             versions.materialise(version, stored)
             if empty:
                 _replace_all(lake.raw, stored, Path(scratch) / "former")
             else:
-                _replace_lost(lake.raw, stored, lost)
+                _replace(lake.raw, stored, lost)
+                _add_days(lake, stored, absent)
         return version
 
     def _location(self, lake: str) -> tuple[Any, str]:
@@ -125,7 +130,28 @@ def _replace_all(raw: Path, stored: Path, former: Path) -> None:
     stored.replace(raw)
 
 
-def _replace_lost(raw: Path, stored: Path, lost: Iterable[Path]) -> None:
-    for path in lost:
+def _days_of(paths: Iterable[Path]) -> set[str]:
+    """Return the days that have prices among the files of a version."""
+    return {_day_of(path) for path in paths if path.parts[0] == "prices"}
+
+
+def _day_of(part: Path) -> str:
+    return part.parent.name.removeprefix("date=")  # as in versions of before
+
+
+def _add_days(lake: Lake, stored: Path, days: Collection[str]) -> None:
+    """Add days of a version that the lake does not have, and the cards of those days."""
+    former = Lake(stored.parent, raw=stored)
+    if days and former.has_catalog():  # else it was lost, and is back already
+        cards = former.catalog()
+        merged = merge_cards(cards, lake.catalog()) if lake.has_catalog() else None
+        lake.write_catalog(cards if merged is None else merged)
+    for folder in ("quarantine", "prices"):
+        found = (path for path in (stored / folder).glob("*/*") if _day_of(path) in days)
+        _replace(lake.raw, stored, [path.relative_to(stored) for path in found])
+
+
+def _replace(raw: Path, stored: Path, paths: Iterable[Path]) -> None:
+    for path in paths:
         (raw / path).parent.mkdir(parents=True, exist_ok=True)
         (stored / path).replace(raw / path)

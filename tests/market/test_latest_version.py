@@ -16,6 +16,7 @@ from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.storage import open_raw_lake
 from pokewatch.settings import Home, VersionSettings
 from tests.s3 import reach
 
@@ -68,6 +69,24 @@ def test_a_lake_with_days_is_left_alone(remote: str, home: Path) -> None:
     LatestVersions().publish(lake.root.name, OLD)
     assert LatestVersions().restore(lake) is None
     assert len(lake.days()) == 3
+
+
+def test_days_that_a_lake_lacks_come_back_from_the_latest_version(remote: str, home: Path) -> None:
+    first = collect_prices("simulated", end=date(2026, 1, 30), days=20, cards=12)
+    lake = Lake(Home.read().lakes / "simulated-12-0")
+    before, cards = lake.days(), lake.catalog()
+    shutil.rmtree(lake.root)
+    collect(SimulatedSource(cards=12), lake, [date(2026, 1, 31)])
+    lake.write_catalog(lake.catalog().slice(0, 3))
+    changed = (lake.raw / "prices" / "2026-01-31" / "part.parquet").read_bytes()
+
+    second = collect_prices("simulated", end=date(2026, 1, 31), days=1, cards=12)
+    assert lake.days() == [*before, date(2026, 1, 31)]
+    assert second.report["unchanged"] == ["2026-01-31"]
+    assert (lake.raw / "prices" / "2026-01-31" / "part.parquet").read_bytes() == changed
+    assert lake.catalog().equals(cards)
+    assert open_raw_lake(second.raw_version).days() == lake.days()
+    assert open_raw_lake(first.raw_version).day(before[0]).equals(lake.day(before[0]))
 
 
 def test_a_version_without_its_data_is_an_error_and_leaves_nothing(remote: str, home: Path) -> None:
