@@ -11,9 +11,9 @@ from pokewatch.deploy.compatibility import require_compatible
 from pokewatch.deploy.publication import Replicas
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
-from pokewatch.deploy.traffic import TrafficShift, uses_traffic
+from pokewatch.deploy.traffic import TrafficShift, ready_servers, uses_traffic
 from pokewatch.deploy.transaction import deploy_transaction, version_of
-from pokewatch.errors import DeployError, PokeWatchError
+from pokewatch.errors import BookError, DeployError, PokeWatchError, RegistryError
 from pokewatch.registry import BOOK_REMOVED, CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import ServingSettings, WatchSettings
 
@@ -106,7 +106,12 @@ def _rollback(
                 f"that is version {previous or 'none'}, "
                 f"and the champion is version {former or 'none'}"
             )
-        outcomes = transaction.run(version)
+
+        def require(client: httpx.Client, replicas: Replicas, _: Callable[[], None]) -> None:
+            if not ready_servers(client, replicas, registry.market):  # one would open it itself
+                _require_book(registry, version)
+
+        outcomes = transaction.run(version, shift=require)
     title = f"model version {former} was rolled back"
     notify.send_once(
         "rolled back",
@@ -115,6 +120,13 @@ def _rollback(
         f"On request; version {version} is champion again.",
     )
     return version, outcomes
+
+
+def _require_book(registry: Registry, version: str) -> None:
+    try:
+        registry.open_book(registry.version(version))
+    except (BookError, RegistryError) as error:
+        raise DeployError(f"version {version} cannot be served: {error}") from error
 
 
 def rollback_target(registry: Registry) -> str:

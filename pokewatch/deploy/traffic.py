@@ -105,8 +105,13 @@ def uses_traffic(client: httpx.Client, replicas: Replicas, market: str) -> bool:
     least = CanarySettings.read().canary_replicas
     if least == 0 or WatchSettings.read().deploy_watch_seconds == 0:
         return False
+    return ready_servers(client, replicas, market) >= least
+
+
+def ready_servers(client: httpx.Client, replicas: Replicas, market: str) -> int:
+    """Return how many MLServers serve a market."""
     path = f"/v2/models/{fair_price_model(market)}/ready"
-    return sum(_is_ready(client, f"{address}{path}") for address in replicas()) >= least
+    return sum(_is_ready(client, f"{address}{path}") for address in replicas())
 
 
 def _is_ready(client: httpx.Client, url: str) -> bool:

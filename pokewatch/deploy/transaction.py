@@ -47,8 +47,8 @@ from pokewatch.settings import DeploySettings, ServingSettings
 # Raises DeployError unless the servers at the addresses pass. The last argument returns whether one
 # of them has not been stopped meanwhile.
 Verify = Callable[[httpx.Client, Sequence[str], Callable[[str], bool]], None]
-# Gives the version traffic in steps. The second argument looks up the addresses of the servers, the
-# last one raises LockLostError when another deploy has taken over. Raises DeployError.
+# Precedes the move of the champion, as traffic in steps does. The second argument looks up the
+# addresses, the last raises LockLostError when another deploy has taken over. Raises DeployError.
 Shift = Callable[[httpx.Client, Replicas, Callable[[], None]], None]
 
 
@@ -88,7 +88,7 @@ class DeployTransaction:
     ) -> list[ReplicaOutcome]:
         """Make `version` champion, reload every MLServer, and verify them. Raise DeployError.
 
-        With `shift` it answers a part of the callers first.
+        With `shift` that precedes, as when it answers a part of the callers first.
         """
         before = AliasesBefore(
             version_of(self._registry, CHAMPION), version_of(self._registry, PREVIOUS)

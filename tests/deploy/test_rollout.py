@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 
 from pokewatch.deploy import transaction
+from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
 from pokewatch.settings import ServingSettings
 from pokewatch.valuation.book import STATUSES, BookRows, write_book
+from pokewatch.valuation.book.copies import copy_of, remove
 from tests.answering import answering
 from tests.monitoring.listener import Listener, listening
 from tests.serving.books import FACTS, catalog, make_book, rows
@@ -265,6 +268,19 @@ def test_people_are_notified_once_of_each_rollback_that_fails(
     ] * 2
     for each in failures:
         assert "refused version 1: fair.arrow is damaged; version 2 is champion" in each["message"]
+
+
+def test_where_no_server_runs_a_rollback_opens_the_book(registry: Registry) -> None:
+    deploy(registry, "2", [])
+    former = registry.version("1")
+    remove(copy_of(registry.books, former.digest))
+    with registry.client("the address of the book cannot be read") as client:
+        book = client.get_run(former.run_id).info.artifact_uri
+    shutil.rmtree(book.removeprefix("file://"))
+    with pytest.raises(DeployError, match=r"version 1 cannot be served: .*version 2 is champion"):
+        rollback(registry, [])
+    assert champion_of(registry) == "2"
+    assert DeployRecords(registry).unfinished() == []
 
 
 def test_people_are_notified_that_there_is_nothing_to_roll_back_to(
