@@ -7,6 +7,8 @@ from pokewatch.settings import RegistrySettings, RetentionSettings
 from pokewatch.valuation.book.latest import LATEST_SCHEMA
 from pokewatch.valuation.book.layout import COLUMNS
 from tests.conftest import ROOT
+from tests.k8s.rendering import APPLIED, rendered_overlay
+from tests.k8s.rules import bytes_of, cores
 
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
 CARDS = (43_000, 430_000, 43_000_000)
@@ -33,6 +35,36 @@ def test_the_size_of_a_book_is_that_of_its_columns(home: object) -> None:
     days = RetentionSettings.read().keep_days
     name = "books in the registry, POKEWATCH_KEEP_DAYS and one a day"
     assert _matches(_gigabytes(name), [days * book for book in books])
+
+
+def test_one_node_of_the_documented_size_holds_the_overlay_and_a_step() -> None:
+    stated = re.search(
+        r"When idle that is ([\d.]+) CPUs and ([\d.]+) GiB requested, "
+        r"and one node of (\d+) CPUs and (\d+) GB",
+        PAGE,
+    )
+    assert stated is not None
+    idle_cpus, idle_gib, cpus, gigabytes = map(float, stated.groups())
+    manifests = rendered_overlay(APPLIED["production"])
+    replicas = {
+        each["spec"]["scaleTargetRef"]["name"]: each["spec"]["minReplicas"]
+        for each in manifests
+        if each["kind"] == "HorizontalPodAutoscaler"
+    }
+    found = [0.0, 0.0]
+    for each in manifests:
+        if each["kind"] in ("Deployment", "StatefulSet"):
+            count = replicas.get(each["metadata"]["name"], 1)
+            for container in each["spec"]["template"]["spec"]["containers"]:
+                requests = container["resources"]["requests"]
+                found[0] += count * cores(requests["cpu"])
+                found[1] += count * bytes_of(requests["memory"]) / 2**30
+    assert [round(each, 1) for each in found] == [idle_cpus, idle_gib]
+    steps = re.findall(
+        r"@kubernetes\(cpu=([\d.]+), memory=(\d+)", (ROOT / "flows" / "flow.py").read_text()
+    )
+    assert idle_cpus + max(float(cpu) for cpu, _ in steps) < cpus
+    assert idle_gib + max(int(mib) for _, mib in steps) / 1024 < gigabytes * 1e9 / 2**30
 
 
 def _matches(printed: list[float], expected: list[float]) -> bool:

@@ -88,8 +88,10 @@ class MetricsServer:
         assert self._socket is not None
         return int(self._socket.getsockname()[1])
 
-    async def start(self) -> None:
-        """Listen. Raise SettingsError if the address is not available."""
+    def listen(self) -> None:
+        """Listen, unless it does already. Raise SettingsError if the address is not available."""
+        if self._socket is not None:
+            return
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
             self._socket = socket.create_server((self._host, self._port), family=family)
@@ -99,6 +101,11 @@ class MetricsServer:
                 f"POKEWATCH_GATEWAY_METRICS_PORT: cannot listen on {address}: {error.strerror}"
             ) from error
         self._socket.setblocking(False)
+
+    async def start(self) -> None:
+        """Respond to requests. Raise SettingsError as `listen` does."""
+        self.listen()
+        assert self._socket is not None
         self._tasks = [
             asyncio.create_task(self._serve(self._socket)) for _ in range(MAX_CONNECTIONS)
         ]

@@ -76,7 +76,9 @@ def run(
     collectors: Iterable[Collector] = (),
     tracer: "Tracer | None" = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Raise KeyStoreError if the keys cannot be read.
+    """Serve until SIGTERM or SIGINT.
+
+    Raise KeyStoreError if the keys cannot be read, SettingsError if the metrics port is taken.
 
     `transport` leads to the models, by default by HTTP; `collectors` are of further metrics, and
     `tracer` replaces that of the settings.
@@ -88,5 +90,8 @@ def run(
     app = create_app(settings, store, transport, tracer or open_tracer("pokewatch-gateway"))
     for collector in collectors:
         app.assembly.metrics.registry.register(collector)
+    # Here rather than at uvicorn's start-up, which would log a traceback in place of the reason.
+    app.assembly.key_cache.refresh()
+    app.assembly.metrics_server.listen()
     tune_garbage_collector()
     Server(uvicorn_config(app, settings), app, settings.drain_seconds).run()

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from pokewatch.errors import KeyStoreError, SettingsError
 from pokewatch.gateway.auth.keys import KeyStore, NewKey
 from pokewatch.settings import Home
 from tests.conftest import ROOT
@@ -74,6 +75,32 @@ def test_it_serves_and_stops(mlserver: Server, key: NewKey, tmp_path: Path) -> N
         assert response.status_code == 200, response.text
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_what_prevents_the_start_is_one_line(home: Path) -> None:
+    """uvicorn would log it as a traceback, and exit with a code of its own."""
+
+    def refused(port: int) -> tuple[int, str]:
+        settings = {"POKEWATCH_GATEWAY_PORT": "0", "POKEWATCH_GATEWAY_METRICS_PORT": str(port)}
+        ended = subprocess.run(
+            [sys.executable, "-m", "pokewatch.cli.main", "gateway"],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return ended.returncode, ended.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, reason = refused(port)
+    assert code == SettingsError.exit_code
+    assert reason.startswith(
+        f"Error: POKEWATCH_GATEWAY_METRICS_PORT: cannot listen on 127.0.0.1:{port}"
+    )
+    path = home / "keys.sqlite"
+    path.write_bytes(b"garbage" * 100)
+    assert refused(0) == (KeyStoreError.exit_code, f"Error: {path}: file is not a database\n")
 
 
 def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def quotas_hold_the_largest_size(manifests: Sequence[Manifest]) -> Iterator[str]
     """The quota of a namespace covers all replicas at their maximum, and one more of each."""
     for quota in _of_kind(manifests, "ResourceQuota"):
         namespace = quota["metadata"]["namespace"]
-        for part, unit in (("cpu", _cores), ("memory", _bytes)):
+        for part, unit in (("cpu", cores), ("memory", bytes_of)):
             asked = sum(
                 (_most(manifests, each) + 1) * unit(_container(each)["resources"]["requests"][part])
                 for each in _workloads(manifests)
@@ -214,11 +214,11 @@ def _most(manifests: Sequence[Manifest], workload: Manifest) -> int:
     return int(workload["spec"].get("replicas", 1))
 
 
-def _cores(quantity: str) -> float:
+def cores(quantity: str) -> float:
     return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
 
 
-def _bytes(quantity: str) -> float:
+def bytes_of(quantity: str) -> float:
     units = {"Mi": 2**20, "Gi": 2**30, "M": 1e6}
     suffix = next(unit for unit in units if quantity.endswith(unit))
     return float(quantity.removesuffix(suffix)) * units[suffix]
