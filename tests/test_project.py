@@ -122,7 +122,6 @@ TESTED_ELSEWHERE = {
     "serving/mlserver/request_bodies.py": "tests/serving/mlserver/test_patches.py",
     "serving/validation.py": "by the endpoints; tests/serving/test_catalog.py",
     "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py",
-    "cli/local_stack.py": "by its command; tests/integration/test_serve.py",
 }
 EMPTY = "__init__.py"
 

@@ -1,6 +1,7 @@
 """MLServer and the gateway on one machine, started and stopped together, or as one process."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -122,12 +123,12 @@ class Stack:
 
     def _wait_until_ready(self, name: str, url: str) -> None:
         deadline = time.monotonic() + self._ready_seconds
-        while not _answers(url):
+        while reason := not_ready(url):
             self._check()
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{name} is not ready at {url} after {self._ready_seconds:g} seconds; "
-                    f"its log: {self._log(name)}"
+                    f"{name} is not ready at {url} after {self._ready_seconds:g} seconds: "
+                    f"{reason}; its log: {self._log(name)}"
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -188,9 +189,20 @@ def _check_free(settings: ServingSettings | GatewaySettings, host: str, name: st
         ) from error
 
 
-def _answers(url: str) -> bool:
+def not_ready(url: str) -> str:
+    """Return why a server does not answer 200 at its address of readiness, "" if it does."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:  # http, from our settings  # noqa: S310
-            return int(response.status) == 200
+            return "" if response.status == 200 else f"status {response.status}"
+    except urllib.error.HTTPError as error:
+        with error:
+            return _detail(error.read()) or f"status {error.code}"
     except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
+        return "no answer"
+
+
+def _detail(problem: bytes) -> str:
+    try:
+        return str(json.loads(problem)["detail"])
+    except (ValueError, TypeError, KeyError):
+        return ""

@@ -1,8 +1,6 @@
 """The `pokewatch` command.
 
-Exit codes: 0 success; 1 unexpected failure; 2 invalid setting or option; 3 unknown card, date or
-API key; 4 unusable source, lake, version or book; 5 prices or a model failed their checks; 6 no
-model, or no registry; 7 a deploy was rolled back.
+docs/commands.md lists the exit codes, which `pokewatch.errors` gives to the exceptions.
 """
 
 import errno

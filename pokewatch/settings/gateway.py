@@ -173,8 +173,8 @@ class GatewaySettings(Section):
     ready_data_days: int = Field(
         0,
         ge=0,
-        description="Age of the newest prices, in days, above which /ready answers 503; 0: no "
-        "limit.",
+        description="Age of the newest prices, in days, above which /ready answers 503, so that no "
+        "load balancer sends requests and `pokewatch serve` does not start; 0: no limit.",
     )
     access_log: bool = Field(
         True,

@@ -49,9 +49,25 @@ def _default(field: Any) -> str:
     return f"`{','.join(map(str, default)) if isinstance(default, (tuple, list)) else default}`"
 
 
+_EXIT_CODES = """\
+The help texts of `pokewatch COMMAND --help`. Commands exit with one of these codes; of `pipeline`,
+`monitor` and `backfill`, a run that fails exits with 1:
+
+| code | meaning |
+| --- | --- |
+| 0 | success |
+| 1 | an unexpected failure; a check of `doctor` failed, or `tidy` could not remove something |
+| 2 | an invalid setting or option |
+| 3 | an unknown card, date, key or watch |
+| 4 | a source, lake, version, book, key file or database of watches that cannot be used |
+| 5 | prices or a model failed their checks |
+| 6 | no model, or no registry |
+| 7 | a deploy or rollback failed, and was undone or not begun |"""
+
+
 def commands_page() -> str:
     """Return the page of the commands."""
-    lines = ["# Commands", "", "The help texts of `pokewatch COMMAND --help`."]
+    lines = ["# Commands", "", _EXIT_CODES]
     for path, found in _commands(command, "pokewatch"):
         context = click.Context(
             found,

@@ -152,7 +152,8 @@ UNAVAILABLE = Kind(
     "unavailable",
     503,
     "Model server unavailable",
-    "The model server cannot be reached, or its models are not loaded.",
+    "The model server cannot be reached, or its models are not loaded; of `/ready` also: prices "
+    "are too old, or the gateway is stopping.",
 )
 OVERLOADED = Kind(
     "overloaded",

@@ -1,0 +1,38 @@
+"""The rest is tested by its command, in tests/integration/test_serve.py."""
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from pokewatch.cli.local_stack import not_ready
+from tests.answering import answering
+from tests.serving.server import free_ports
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, b"{}", ""),
+        (503, b'{"detail": "the prices are too old"}', "the prices are too old"),
+        (503, b'{"markets": []}', "status 503"),
+        (503, b"[]", "status 503"),
+        (500, b"no JSON", "status 500"),
+    ],
+)
+def test_a_server_that_is_not_ready_says_why(status: int, body: bytes, reason: str) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with answering(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        assert not_ready(f"http://127.0.0.1:{server.server_port}/ready") == reason
+
+
+def test_a_server_that_does_not_run_gives_no_answer() -> None:
+    [port] = free_ports(1)
+    assert not_ready(f"http://127.0.0.1:{port}/ready") == "no answer"
