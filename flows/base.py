@@ -224,7 +224,11 @@ class PokeWatchSpec(FlowSpec):
 
     seed = Parameter("seed", default=0, help="Seed of the simulated market.")
     cards = Parameter("cards", default=1000, help="Number of cards in the simulated market.")
-    file = Parameter("file", default="", help="CSV or Parquet file to read with --source file.")
+    file = Parameter(
+        "file",
+        default="",
+        help="File to read with --source file: text, a workbook or Parquet.",
+    )
     categories = Parameter(
         "categories",
         default="",

@@ -149,13 +149,13 @@ class LockLostError(DeployError):
 
 
 class UnknownCardError(PokeWatchError):
-    """Unknown card. `near` has the most similar ids or slugs."""
+    """Unknown card. `near` has the most similar ids or slugs, `among` which cards were searched."""
 
     exit_code = 3
 
-    def __init__(self, card: str, near: Sequence[str] = ()) -> None:
+    def __init__(self, card: str, near: Sequence[str] = (), among: str = "") -> None:
         hint = f"; did you mean {', '.join(near)}?" if near else ""
-        super().__init__(f"unknown card {card!r}{hint}")
+        super().__init__(f"unknown card {card!r}{f' among {among}' if among else ''}{hint}")
         self.card = card
         self.near = tuple(near)
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--days",
     type=click.IntRange(1, 36_500),
-    help="Number of days, counted back from the last. Default: 30.",
+    help="Number of days, counted back from the last. Default: 30; of a file, all of them.",
 )
 @click.option(
     "--cards",

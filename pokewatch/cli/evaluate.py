@@ -58,8 +58,8 @@ _prices_option = click.option(
     "--prices",
     type=click.Path(path_type=Path),
     required=True,
-    help="Parquet or CSV file with the columns card_id, date and market_price; optionally low, "
-    "mid, avg7, avg30, volume, set, rarity, released and stale_days.",
+    help="File of prices, text, a workbook or Parquet, with the columns card_id, date and "
+    "market_price; optionally low, mid, avg7, avg30, volume, set, rarity, released and stale_days.",
 )
 _horizon_option = click.option(
     "--horizon", type=click.IntRange(min=1), default=7, show_default=True, help="Days ahead."

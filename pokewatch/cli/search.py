@@ -38,7 +38,7 @@ def search(
     """Find cards by WORDS of their name, number and set.
 
     The words may be in any order, or the id of a TCGplayer product. Where no card has them all,
-    those with similar names are shown.
+    those with similar names are shown, unless --set or --rarity is given.
 
     \b
       pokewatch search charizard 199
@@ -54,6 +54,10 @@ def search(
     if not exact and not (set_name or rarity):
         found = book.suggestions.find(text, limit)
     if len(found) == 0:
+        filters = (("set", set_name), ("rarity", rarity))
+        named = " and ".join(f"{name} {value!r}" for name, value in filters if value)
+        if named:
+            raise UnknownCardError(text, among=f"the cards with the {named}")
         raise UnknownCardError(text, book.cards.near(text))
     shown, currency = found[:limit], book.facts.currency
     latest = book.latest()

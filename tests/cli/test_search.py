@@ -29,6 +29,14 @@ def test_search_shows_similar_cards_where_no_card_has_the_words(book: PriceBook)
     assert name in result.stdout
 
 
+def test_search_names_the_set_in_which_no_card_has_the_words(book: PriceBook) -> None:
+    (card,) = book.cards.describe(np.array([0]))
+    result = run("search", card["name"], "--set", "No Set", "--rarity", "Rare")
+    assert result.exit_code == 3
+    among = "the cards with the set 'No Set' and rarity 'Rare'"
+    assert result.stderr == f"Error: unknown card {card['name']!r} among {among}\n"
+
+
 def test_search_without_any_similar_card_is_an_error(book: PriceBook) -> None:
     result = run("search", "zzzzzz", "qqqqqq")
     assert result.exit_code == 3

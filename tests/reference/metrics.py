@@ -17,7 +17,8 @@ _GATEWAY = """
 
 On a separate port (8083), bound to this machine unless `POKEWATCH_GATEWAY_METRICS_HOST` is set.
 No label contains a card, a key or any other value that a client can choose. `process_...`
-metrics (memory, CPU, open files, start time) are exported as well.
+metrics (memory, CPU, open files, start time) are exported as well. The label `market` is empty
+for a market without a name, such as the only one of a home; MLServer's figures have its id.
 """
 _RUNTIMES = """
 ## The runtimes
