@@ -75,6 +75,7 @@ TESTED_ELSEWHERE = {
     "market/tabular/card_ids.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/cards.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/cells.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/kinds.py": "by the reader; tests/market/tabular/test_rows.py",
     "market/tabular/columns.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/date_columns.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/dates.py": "by the reader; tests/market/tabular/test_price_table.py",

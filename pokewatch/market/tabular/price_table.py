@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.tabular.cards import card_rows
 from pokewatch.market.tabular.columns import NUMERIC_FIELDS, Columns, find_columns
+from pokewatch.market.tabular.kinds import check_kinds
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.row_reader import LeftOut, RowReader
 from pokewatch.market.tabular.rows import (
@@ -99,6 +100,7 @@ def read_price_table(
         reader.refuse("another row gives this card another price for the day", conflicts)
         stays &= ~reader.bad
     order = order[stays[order]]
+    check_kinds(sheet, columns, card_id, card, days, market, order)
     rows = _price_rows(card_id, days, numbers, currency, order)
     return PriceTable(
         _with_provenance(rows, source, observed_at),

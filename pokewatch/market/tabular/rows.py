@@ -35,7 +35,15 @@ _USUAL = (
     "country",
     "region",
 )
-_ADDRESS = frozenset({"url", "link", "href"})
+# Words of columns that hold no key, but a number or an address of what one of _USUAL names.
+_NO_KEY = frozenset(
+    word
+    for line in (
+        "url link href price prices value cost count quantity population pop",
+        "trend market low mid high avg usd eur",
+    )
+    for word in line.split()
+)
 
 
 def last_of_day(
@@ -91,7 +99,7 @@ def check_times(
     """
     keys = np.stack((card_id[rows], days[rows].astype(np.str_)))
     group = np.unique(keys, axis=1, return_inverse=True)[1].ravel()
-    for name in filter(_is_key, _candidates(columns)):
+    for name in filter(_is_key, candidates(columns)):
         code = coded(sheet.column(name), sheet.line).code[rows]
         filled = code >= 0
         order = np.flatnonzero(filled)[np.argsort(group[filled], kind="stable")]
@@ -99,17 +107,22 @@ def check_times(
         if differs.any():
             at = int(np.flatnonzero(differs)[0])
             one, other = sorted(rows[order[[at, at + 1]]].tolist())
-            said = _texts(sheet, name, np.array([one, other]))
+            said = texts_of(sheet, name, np.array([one, other]))
             texts = {one: said[0], other: said[1]}
             raise _too_small(sheet, (name,), texts, card_id, days, market)
 
 
 def _is_key(name: str) -> bool:
+    return not key_words(name).isdisjoint(_USUAL)
+
+
+def key_words(name: str) -> set[str]:
+    """Return the words of a column's name, none where it holds no key of cards."""
     words = set(simplified(name).split("_"))
-    return bool(words & set(_USUAL)) and not words & _ADDRESS
+    return set() if words & _NO_KEY else words
 
 
-def _candidates(columns: Columns) -> list[str]:
+def candidates(columns: Columns) -> list[str]:
     named = (columns.named.get("printing"), columns.named.get("currency"))
     return [name for name in (*named, *columns.other) if name]
 
@@ -182,11 +195,11 @@ def check_key(
     conflicts: NDArray[np.int64],
 ) -> None:
     """Raise TableError where a column, or two together, distinguish the contradicting rows."""
-    candidates = _candidates(columns)
-    candidates.sort(
+    usual = sorted(
+        candidates(columns),
         key=lambda name: next(
             (i for i, word in enumerate(_USUAL) if word in name.casefold()), len(_USUAL)
-        )
+        ),
     )
     keys = [
         f"{card}\n{day}"
@@ -194,7 +207,7 @@ def check_key(
             card_id[conflicts].tolist(), days[conflicts].astype(str).tolist(), strict=True
         )
     ]
-    texts = {name: _texts(sheet, name, conflicts) for name in candidates[:_MOST_CANDIDATES]}
+    texts = {name: texts_of(sheet, name, conflicts) for name in usual[:_MOST_CANDIDATES]}
     for names in (*combinations(texts, 1), *combinations(texts, 2)):
         values = [", ".join(each) for each in zip(*(texts[name] for name in names), strict=True)]
         if len(set(zip(keys, values, strict=True))) == len(keys):
@@ -226,7 +239,8 @@ def _too_small(
     )
 
 
-def _texts(sheet: Sheet, name: str, rows: NDArray[np.int64]) -> list[str]:
+def texts_of(sheet: Sheet, name: str, rows: NDArray[np.int64]) -> list[str]:
+    """Return the texts of a column in some rows."""
     column = sheet.column(name)
     return [str(column[row].as_py() or "").strip() for row in rows.tolist()]
 

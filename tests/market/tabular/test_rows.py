@@ -276,3 +276,52 @@ def test_a_column_that_the_key_lacks_is_named_though_a_row_lacks_its_price(tmp_p
     rows = "a-1,2026-09-13,NM,12.5\na-1,2026-09-13,LP,\n"
     with pytest.raises(TableError, match="POKEWATCH_FILE_KEY=condition"):
         read(tmp_path, f"card_id,date,condition,price\n{rows}")
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other"),
+    [
+        ("grade", "Raw", "PSA 10"),
+        ("grade", "", "PSA 10"),
+        ("grade", "PSA 1", "PSA 10"),
+        ("card_condition", "NM", "LP"),
+        ("Language", "English", "Japanese"),
+        ("variant", "Normal", "Reverse Holofoil"),
+        ("printing", "Normal", "Holofoil"),
+        ("is_foil", "false", "true"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_copies_of_another_kind_do_not_continue_a_history(
+    tmp_path: Path, column: str, one: str, other: str, turned: bool
+) -> None:
+    one, other = (other, one) if turned else (one, other)
+    rows = f"a-1,{one},2026-09-12,9\na-1,{one},2026-09-13,9\na-1,{other},2026-09-14,90\n"
+    content = f"card_id,{column},date,price\n{rows}b-1,{other},2026-09-14,8\n"
+    with pytest.raises(TableError) as raised:
+        read(tmp_path, content)
+    assert str(raised.value) == (
+        f"line 4: card a-1 has {one or 'nothing'} at 9 on 2026-09-12, and {other or 'nothing'} at "
+        f"90 on 2026-09-14 in the column {column!r}; treat each as a card: "
+        f"POKEWATCH_FILE_KEY={column}; or keep the rows of one"
+    )
+    assert len(set(read(tmp_path, content, key=(column,)).prices["card_id"].to_pylist())) == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other"),
+    [
+        ("condition", "NM", "Near Mint"),
+        ("condition", "", "NM"),
+        ("language", "EN", "english"),
+        ("printing", "Holo", "Holofoil"),
+        ("shop", "eBay", "TCGplayer"),
+        ("foil_price", "1.5", "2.5"),
+        ("grade_population", "3", "4"),
+    ],
+)
+def test_one_kind_in_several_words_continues_it(
+    tmp_path: Path, column: str, one: str, other: str
+) -> None:
+    rows = f"a-1,{one},2026-09-13,12.5\na-1,{other},2026-09-14,13\n"
+    assert found(read(tmp_path, f"card_id,{column},date,price\n{rows}")) == LAST_OF_BOTH
