@@ -1,14 +1,21 @@
 """Panels of user-supplied files, read as the source `file` reads them."""
 
+from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pokewatch.checks import failures
 from pokewatch.errors import SourceError, ValuationError
+from pokewatch.market.collect_report import CollectReport
 from pokewatch.market.quality.cleaning import clean_rows, too_high
+from pokewatch.market.quality.days import QualityThresholds, held_days
+from pokewatch.market.quality.measures import unusable_by_day
 from pokewatch.market.sources.file import FileSource
+from pokewatch.market.tabular.price_table import PriceTable
 from pokewatch.settings import QualitySettings, SourceSettings
 from pokewatch.valuation.panel import Panel, panel_from_table
 
@@ -40,7 +47,7 @@ def read_panel(path: Path, warn: Warn = lambda _: None) -> Panel:
         raise ValuationError(f"{path} has no row that can be used: {left_out or 'there are none'}")
     for each in warnings:
         warn(each)
-    table = _usable(found.prices, QualitySettings.read().quality_max_price, warn)
+    table = _usable(path, found, warn)
     table = table.select(["card_id", "date", "market_price", *_OPTIONAL, "currency"])
     card = pc.index_in(table["card_id"], value_set=found.cards["card_id"].combine_chunks())
     for name, column in _CARD_COLUMNS.items():
@@ -51,13 +58,26 @@ def read_panel(path: Path, warn: Warn = lambda _: None) -> Panel:
     return panel_from_table(table)
 
 
-def _usable(prices: pa.Table, max_price: float, warn: Warn) -> pa.Table:
-    """Return the rows and values that a collection of the file would use."""
-    cleaned, changes = clean_rows(prices, max_price)
+def _usable(path: Path, found: PriceTable, warn: Warn) -> pa.Table:
+    """Return the rows and values that a collection of the file would use.
+
+    Days that it would hold back are used and named in a warning. Raise ValuationError where there
+    are no rows.
+    """
+    thresholds = QualityThresholds.of(QualitySettings.read(), "file")
+    prices, changes = clean_rows(found.prices, thresholds.max_price)
     for reason, count in changes.items():
         warn(f"{reason} ({count:,})")
-    high = too_high(cleaned, max_price)
+    high = too_high(prices, thresholds.max_price)
     if count := pc.sum(high).as_py():
         rows = f"{count:,} row{'' if count == 1 else 's'}"
-        warn(f"{rows} left out: market_price is not a price up to {max_price:,.0f}")
-    return cleaned.filter(pc.invert(high))
+        warn(f"{rows} left out: market_price is not a price up to {thresholds.max_price:,.0f}")
+    rejected = Counter(prices["date"].filter(high).to_pylist()) + unusable_by_day(found.rejected)
+    prices = prices.filter(pc.invert(high))
+    if not prices.num_rows:
+        raise ValuationError(f"{path} has no row that can be used: every price is too high")
+    if held := held_days(prices, rejected, thresholds, datetime.now(UTC).date()):
+        days = tuple(prices["date"].unique().to_pylist())
+        why = failures(CollectReport("file", days, held=held).held_checks())
+        warn(f"a collection would hold back {len(held)} of {len(days)} days: {why}")
+    return prices

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pokewatch.errors import ValuationError
-from pokewatch.market.collect import collect
+from pokewatch.market.collect import collect, requested_days
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.file import FileSource
 from pokewatch.settings import SourceSettings
@@ -64,6 +64,48 @@ def test_evaluating_leaves_out_what_collecting_leaves_out(tmp_path: Path) -> Non
     assert collected["low_price"] == [None, 4.0, None]
     assert "1 row left out: market_price is not a price up to 1,000,000" in warnings
     assert "low_price is 99,999, which means none listed: left empty (1)" in warnings
+
+
+def _changed(column: str, value: str) -> list[str]:
+    """Lines of 12 cards and 20 days, of which the last 8 days differ in a column."""
+    cells = {"price": "{price}", "currency": "USD"}
+    return ["card_id,date,price,currency"] + [
+        ",".join(
+            [
+                f"card-{card:02}",
+                f"2026-01-{day:02}",
+                *({**cells, column: value} if day > 12 else cells).values(),
+            ]
+        ).format(price=f"{10 + card + day / 10:.2f}", cents=f"{1000 + 100 * card + 10 * day}")
+        for card in range(12)
+        for day in range(1, 21)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "check"),
+    [("price", "{cents}", "level is a factor of"), ("currency", "EUR", "currencies is 2")],
+)
+def test_days_that_a_collection_would_hold_back_are_named(
+    tmp_path: Path, column: str, value: str, check: str
+) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("\n".join(_changed(column, value)))
+    warnings: list[str] = []
+    panel = read_panel(path, warnings.append)
+    assert len(panel.dates) == 20
+    lake, source = Lake(tmp_path / "lake"), FileSource(SourceSettings.read(), path)
+    report = collect(source, lake, requested_days(source, None, None, None))
+    assert (len(lake.days()), len(report.held)) == (12, 8)
+    (warning,) = [each for each in warnings if each.startswith("a collection")]
+    assert warning.startswith(f"a collection would hold back 8 of 20 days: {check}")
+
+
+def test_a_file_of_prices_that_are_all_too_high_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("card_id,date,price\na,2026-01-01,1e9\n")
+    with pytest.raises(ValuationError, match=r"no row that can be used: every price is too high"):
+        read_panel(path)
 
 
 def test_rows_and_cells_that_are_left_out_are_reported(tmp_path: Path) -> None:

@@ -189,6 +189,32 @@ def check_days(
     return check_measures(measures, thresholds)
 
 
+def held_days(
+    prices: pa.Table, rejected: Mapping[date, int], thresholds: QualityThresholds, today: date
+) -> dict[date, tuple[Check, ...]]:
+    """Return the days that a collection of them into an empty lake holds back, with all checks.
+
+    `prices` are sorted by date; `rejected` counts the rows of each day that are errors.
+    """
+    held: dict[date, tuple[Check, ...]] = {}
+    last: pa.Table | None = None
+    for day, table in _by_day(prices):
+        count = rejected.get(day, 0)
+        checks = check_measures([measure(table, day, last, count, today, thresholds)], thresholds)
+        if failures(checks):
+            held[day] = tuple(checks)
+        else:
+            last = table
+    return held
+
+
+def _by_day(prices: pa.Table) -> Iterator[tuple[date, pa.Table]]:
+    start = 0
+    for each in prices["date"].value_counts().to_pylist():
+        yield each["values"], prices.slice(start, each["counts"])
+        start += each["counts"]
+
+
 def _measured(
     lake: Lake,
     nearest: Mapping[date, date | None],

@@ -1,5 +1,6 @@
 """Measures of one day of prices, on its own and against another day of the lake."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -83,8 +84,13 @@ def unusable(rejected: pa.Table) -> int:
 
     Rows without a date are in the quarantine of a file's first day, but are not of that day.
     """
+    return unusable_by_day(rejected).total()
+
+
+def unusable_by_day(rejected: pa.Table) -> Counter[date]:
+    """Return how many rejected rows count as errors, by their day."""
     errors = pc.and_(pc.is_valid(rejected["date"]), pc.not_equal(rejected["reason"], NO_PRICE))
-    return int(pc.sum(errors).as_py() or 0)
+    return Counter(rejected["date"].filter(errors).to_pylist())
 
 
 def nearest_day(day: date, days: Iterable[date]) -> date | None:
