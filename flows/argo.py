@@ -44,6 +44,9 @@ class _Workflows(ArgoWorkflows):
                 _complete(each, start["container"])
             if _is_hook(each):
                 each["container"]["env"] += self._of_the_run()
+                # Metaflow asks for a CPU and 4 GB to send a message, without a limit or an end.
+                each["container"]["resources"] = start["container"]["resources"]
+                each["activeDeadlineSeconds"] = start["activeDeadlineSeconds"]
             if "http" in each:
                 each["http"]["url"] = _health(start["container"])
             if name == DEPLOY_STEP and "container" in each:

@@ -168,6 +168,8 @@ def test_success_and_failure_are_notified(
         container = templates[name]["container"]
         assert container["image"] == IMAGE
         assert container["envFrom"] == SECRETS
+        assert container["resources"] == templates["start"]["container"]["resources"]
+        assert templates[name]["activeDeadlineSeconds"] == STEPS["start"][3]
         assert container["command"][-1].endswith(
             f"exit_hook_script flow.py {function} $RUN_PATHSPEC"
         )
