@@ -34,7 +34,9 @@ def clean_rows(prices: pa.Table, max_price: float) -> tuple[pa.Table, Counter[st
         for reason, rows in _faults(prices, name, max_price):
             prices, changes[reason] = _without(prices, name, rows)
     negative = pc.less(prices["volume"], 0)
-    prices, changes["volume is negative: left empty"] = _without(prices, "volume", negative)
+    prices, changes["volume is not a number of sales: left empty"] = _without(
+        prices, "volume", negative
+    )
     repeated = _identical(prices)
     changes["identical rows were merged"] += int(repeated.sum())
     return prices.filter(pa.array(~repeated)), +changes

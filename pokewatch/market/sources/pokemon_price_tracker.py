@@ -33,7 +33,6 @@ from pokewatch.market.sources.pokemon_price_tracker_rows import (
     LakeCards,
     as_object,
     card_row,
-    entry_fault,
     histories,
     identifier,
     label_of,
@@ -239,7 +238,9 @@ class PokemonPriceTrackerSource:
 
     def _read_entry(self, card_id: str, entry: Any, fetched: _Fetched) -> None:
         day = parsing.day(entry.get("date")) if isinstance(entry, dict) else None
-        reason = "the date is not a day" if day is None else entry_fault(entry)
+        reason = "the date is not a day"
+        if day is not None:
+            reason = parsing.price_fault("market", entry.get("market"))
         if day is None or reason:
             fetched.rejected.append(parsing.rejected(day, card_id, entry, reason))
             return

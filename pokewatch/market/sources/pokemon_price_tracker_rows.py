@@ -173,17 +173,15 @@ def as_object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def entry_fault(entry: Mapping[str, Any]) -> str:
-    market, volume = entry.get("market"), entry.get("volume")
-    if volume is not None and volume_of(volume) is None:
-        return "volume is not a whole number"
-    return parsing.price_fault("market", market)
-
-
 def volume_of(value: Any) -> int | None:
-    """Return a number of sales, which JSON may write as 3.0, None where `value` is none."""
+    """Return a number of sales, which JSON may write as 3.0.
+
+    Of another value it is -1, which `quality` removes and counts: the price beside it is good.
+    """
+    if value is None:
+        return None
     whole = type(value) in (int, float) and 0 <= value < 2**31 and value == int(value)
-    return int(value) if whole else None
+    return int(value) if whole else -1
 
 
 def card_row(card_id: str, card: Mapping[str, Any], printing: str | None) -> dict[str, Any]:

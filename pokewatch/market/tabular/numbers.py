@@ -3,6 +3,7 @@
 The decimal mark is inferred from a whole column, never guessed from one cell.
 """
 
+import re
 from collections.abc import Iterable
 
 from pokewatch.money import Decimal, Money, as_typed
@@ -11,42 +12,26 @@ from pokewatch.money import Decimal, Money, as_typed
 WHOLE_AS_DECIMAL = r"^(\d+)\.0+$"
 STRAY = 50  # cells that agree make one that does not an error of its own
 
-# A cell that says "nothing here", as spreadsheets and sites write it.
+# A cell that says "nothing here", as spreadsheets, sites and people write it.
 PLACEHOLDERS = frozenset(
-    [
-        "-",
-        "--",
-        "---",
-        ".",
-        "n/a",
-        "#n/a",
-        "na",
-        "#na",
-        "null",
-        "none",
-        "nan",
-        "nil",
-        "loading...",
-        "#ref!",
-        "#value!",
-        "#div/0!",
-        "#name?",
-        "#num!",
-        "#null!",
-        "#error!",
-        "#spill!",
-        "#calc!",
-        "?",
-        "n.a.",
-        "k.a.",
-        "tbd",
-    ]
+    text
+    for line in (
+        "-|--|---|.|?|n/a|#n/a|na|#na|n.a.|k.a.|k. a.|n.v.|n. v.|n/v|n/d|n.d.|s/o|tbd|tba",
+        "null|none|nan|nil|loading...|#ref!|#value!|#div/0!|#name?|#num!|#null!|#error!|#spill!",
+        "#calc!|#####|########|not available|unavailable|not listed|none listed|no listings",
+        "no price|no data|no sales|unknown|sold out|out of stock|ausverkauft|nicht verfügbar",
+        "nicht vorhanden|unbekannt|keine daten|épuisé|indisponible|non disponible|agotado",
+        "no disponible|sin datos|esaurito|uitverkocht|niet beschikbaar|brak|売り切れ|在庫なし",
+    )
+    for text in line.split("|")
 )
+_NO_AMOUNT = re.compile(r"-+(?:[.,]-*)?")  # "- €" and "-,--", as a format of amounts shows zero
 
 
 def is_placeholder(text: str) -> bool:
     """Whether the cell says that there is no value."""
-    return as_typed(text).casefold() in PLACEHOLDERS
+    typed = as_typed(text).casefold()
+    return typed in PLACEHOLDERS or _NO_AMOUNT.fullmatch(typed.strip("$€£¥ ")) is not None
 
 
 def decimal_of(cells: Iterable[Money]) -> tuple[Decimal | None, bool]:

@@ -200,8 +200,6 @@ def test_only_the_named_sets_are_asked_for(
     ("entry", "reason"),
     [
         ({"date": "2025-11-26", "market": "5", "volume": 1}, "market is not a number"),
-        ({"date": "2025-11-26", "market": 5.0, "volume": -1}, "volume is not a whole number"),
-        ({"date": "2025-11-26", "market": 5.0, "volume": 1.5}, "volume is not a whole number"),
         ({"date": "yesterday", "market": 5.0, "volume": 1}, "the date is not a day"),
         ({"date": None, "market": 5.0}, "the date is not a day"),
         ("x", "the date is not a day"),
@@ -225,6 +223,25 @@ def test_bad_entries_are_rejected_with_the_reason(
     assert sorted(batch.rejected["reason"].to_pylist()) == sorted(
         [reason, *["the card has no tcgPlayerId"] * 2]
     )
+
+
+@pytest.mark.parametrize("volume", [-1, 1.5, "many", True, 2**31, [3]])
+def test_a_number_of_sales_that_is_none_costs_itself_and_not_the_price(
+    upstream: Upstream,
+    opened: Callable[..., PokemonPriceTrackerSource],
+    tmp_path: Path,
+    volume: Any,
+) -> None:
+    entry = {"date": "2025-11-26", "market": 5.0, "volume": volume}
+    history = {"conditions": {"Near Mint": {"history": [entry]}}}
+    upstream.json("/cards", {"data": [card(priceHistory=history)]})
+    lake = Lake(tmp_path)
+
+    report = collect(opened(), lake, [date(2025, 11, 26)])
+
+    found = lake.day(date(2025, 11, 26)).select(["market_price", "volume"])
+    assert found.to_pylist() == [{"market_price": 5.0, "volume": None}]
+    assert report.cleaned == {"volume is not a number of sales: left empty": 1}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pokewatch.market.sources import NO_PRICE
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
 from pokewatch.market.tabular.reading import read_sheet
@@ -202,6 +203,22 @@ def test_a_bad_row_goes_with_its_line_and_cell(
     assert table.rejected["reason"].to_pylist() == [reason]
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ["$-", " $ -   ", "-  €", "-,--", "—.——", "€ -,--", "Sold out", "ausverkauft", "k. A.", "n/d"],
+)
+def test_a_price_may_say_in_its_own_way_that_there_is_none(tmp_path: Path, cell: str) -> None:
+    table = read(tmp_path, f'card_id,date,price\na-1,2026-09-13,12.5\nb,2026-09-13,"{cell}"\n')
+    assert found(table) == A_12
+    assert table.rejected["reason"].to_pylist() == [NO_PRICE]
+
+
+@pytest.mark.parametrize("cell", ["-5", "$ -5", "free", "-1.-", "--5"])
+def test_another_text_is_an_error(tmp_path: Path, cell: str) -> None:
+    table = read(tmp_path, f'card_id,date,price\na-1,2026-09-13,12.5\nb,2026-09-13,"{cell}"\n')
+    assert (found(table), NO_PRICE in table.rejected["reason"].to_pylist()) == (A_12, False)
+
+
 def test_a_bad_field_beside_a_good_price_costs_the_field(tmp_path: Path) -> None:
     table = read(tmp_path, "card_id,date,market_price,low\na-1,2026-09-13,12.5,0\n")
     assert found(table) == A_12
@@ -223,7 +240,7 @@ def test_a_row_without_an_optional_number_stays(tmp_path: Path, column: str, cel
         ("volume", "many", "volume is not a number"),
         ("volume", "1.5", "volume is not a whole number of sales"),
         ("volume", "-2", "volume is not a whole number of sales"),
-        ("low", "sold out", "low_price is not a number"),
+        ("low", "cheap", "low_price is not a number"),
         ("avg30", "=1+2", "avg30_price is not a number"),
         ("stale_days", "long", "stale_days is not a number"),
     ],
