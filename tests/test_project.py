@@ -75,6 +75,8 @@ TESTED_ELSEWHERE = {
     "market/tabular/card_ids.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/cards.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/cells.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/header_rows.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/quoted_lines.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/kinds.py": "by the reader; tests/market/tabular/test_rows.py",
     "market/tabular/columns.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/date_columns.py": "by the reader; tests/market/tabular/test_reading.py",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pokewatch.contract import Condition
-from pokewatch.market.tabular.text import simplified
+from pokewatch.market.tabular.header_rows import simplified
 
 _CONDITIONS: dict[str, Condition] = {
     "nm": "NM",

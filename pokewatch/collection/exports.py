@@ -28,8 +28,8 @@ from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
+from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
-from pokewatch.market.tabular.text import simplified
 
 NO_COPY = "it counts no copy"
 NO_COPIES = "no column has the number of copies, so each line counts as one"

@@ -47,6 +47,20 @@ def test_separators_and_encodings(separator: str, encoding: str) -> None:
     assert (line.name, line.set_name, line.quantity) == ("Flabébé", "XY", 3)
 
 
+@pytest.mark.parametrize("app", EXPORTS)
+def test_lines_that_are_quoted_as_a_whole(app: str) -> None:
+    lines = EXPORTS[app].removeprefix('"sep=,"\n').splitlines()
+    quoted = "\n".join('"' + line.replace('"', '""') + '"' for line in lines)
+    assert read(quoted) == read("\n".join(lines))
+
+
+def test_a_list_of_quoted_names_is_one() -> None:
+    assert [line.name for line in read('"Pikachu"\n"Mr. Mime, Base"\n').lines] == [
+        "Pikachu",
+        "Mr. Mime, Base",
+    ]
+
+
 def test_the_sku_of_a_seller_is_not_the_product() -> None:
     assert [line.product_id for line in read(EXPORTS["TCGplayer seller pricing"]).lines] == ["", ""]
     assert read(EXPORTS["TCGplayer app"]).lines[0].product_id == "42382"

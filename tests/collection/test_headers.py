@@ -1,7 +1,7 @@
 import pytest
 
 from pokewatch.collection.headers import HEADERS, KNOWN_HEADERS, app_of, columns_of
-from pokewatch.market.tabular.text import simplified
+from pokewatch.market.tabular.header_rows import simplified
 from tests.collection import hard_formats
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pokewatch.market.prices import PRICE_COLUMNS
 from pokewatch.market.tabular.column_names import FIELDS
 from pokewatch.market.tabular.dates import parse_date
+from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import TableError
-from pokewatch.market.tabular.text import simplified
 
 NEEDED = ("card_id", "date", "market_price")
 KNOWN = frozenset(name for names in FIELDS.values() for name in names)

@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from pokewatch.market.tabular.cells import coded
 from pokewatch.market.tabular.columns import Columns
+from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.rows import candidates, key_words, texts_of
 from pokewatch.market.tabular.sheet import Sheet, TableError
-from pokewatch.market.tabular.text import simplified
 
 _KINDS = frozenset({"condition", "grade", "printing", "language", "variant", "finish", "foil"})
 

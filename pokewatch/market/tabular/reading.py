@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pokewatch.market.tabular.column_names import KNOWN
+from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError
-from pokewatch.market.tabular.text import EXAMPLE, read_text, simplified
+from pokewatch.market.tabular.text import EXAMPLE, read_text
 from pokewatch.market.tabular.workbook import read_workbook
 
 _PARQUET = b"PAR1"

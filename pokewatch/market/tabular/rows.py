@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pokewatch.market.tabular.cells import coded
 from pokewatch.market.tabular.columns import Columns
+from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError
-from pokewatch.market.tabular.text import simplified
 
 _MOST_CANDIDATES = 12  # columns that may distinguish rows
 _USUAL = (

@@ -10,8 +10,8 @@ import pyarrow as pa
 from pokewatch.market.tabular.column_names import FIELDS
 from pokewatch.market.tabular.columns import day_columns
 from pokewatch.market.tabular.dates import parse_date
+from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet
-from pokewatch.market.tabular.text import simplified
 
 _AS_OF = re.compile(
     r"(?P<name>.+?) ?\((?:as of|at|on|am|vom|stand) (?P<day>[^()]+)\)", re.IGNORECASE

@@ -8,28 +8,33 @@ import csv
 import io
 import re
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pokewatch.market.tabular.encoding import decoded
+from pokewatch.market.tabular.header_rows import (
+    REPEATED_HEADER,
+    SECOND_TABLE,
+    is_other_header,
+    names_columns,
+    repeats_header,
+    simplified,
+)
+from pokewatch.market.tabular.quoted_lines import without_outer_quotes
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
 
 SEPARATORS = (",", ";", "\t", "|")
 _NO_SEPARATOR = "\x1f"  # of a table with one column: its cells may have any of SEPARATORS
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_DIGIT = re.compile(r"\d")
 _FORMULA_TEXT = re.compile(r'="((?:[^"]|"")*)"')  # as exports keep Excel from changing a text
 EXAMPLE = "card_id,date,market_price"
-REPEATED_HEADER = "repeats the header"
-SECOND_TABLE = "belongs to a second table, with other columns"
 _MOST_CELLS = 20_000  # of a line: a column a day is a few thousand
 _SAMPLE_RECORDS = 50
 _SAMPLE_LETTERS = 256 * 1024
@@ -60,6 +65,7 @@ def read_text(
     """
     text, encoding_name = decoded(data, encoding, encoding_setting)
     text, named, before = _without_separator_line(text)
+    text = without_outer_quotes(text, SEPARATORS, lambda cells: names_columns(cells, known))
     separator = named or _separator_of(text, known)
     first = _sample(text[:_SAMPLE_LETTERS], separator)
     column = bool(alone) and _is_column(first, known, alone)
@@ -128,12 +134,6 @@ def _is_column(first: Sequence[list[str]], known: frozenset[str], alone: Sequenc
         return False
     listed = len(first) > 1 and all(len(cells) == 1 for cells in first)
     return listed or simplified(first[0][0]) in alone
-
-
-def simplified(name: str) -> str:
-    """Return a column's name in lower-case letters and digits joined by underscores, any script."""
-    name = unicodedata.normalize("NFKC", name).casefold()
-    return "_".join("".join(letter if letter.isalnum() else " " for letter in name).split())
 
 
 def _records(text: str, separator: str, before: int, most: int) -> Iterator[_Record]:
@@ -260,22 +260,6 @@ def _columns(
     return tuple(pa.chunked_array(column, pa.string()) for column in chunks), np.asarray(
         lines, dtype=np.int64
     )
-
-
-def names_columns(cells: Sequence[str], known: frozenset[str]) -> bool:
-    """Return whether a record names at least two columns by usual names."""
-    return sum(simplified(cell) in known for cell in cells) >= 2
-
-
-def repeats_header(cells: Sequence[str], header: Sequence[str]) -> bool:
-    """Return whether a record below the header names the same columns again, in any case."""
-    pairs = zip_longest(cells, header, fillvalue="")
-    return all(cell == name or simplified(cell) == simplified(name) for cell, name in pairs)
-
-
-def is_other_header(cells: Sequence[str], known: frozenset[str]) -> bool:
-    """Return whether a record below the header is one of another table: it has no digit."""
-    return not any(map(_DIGIT.search, cells)) and names_columns(cells, known)
 
 
 def _second_table(first: _Record, rest: Iterator[_Record]) -> Iterator[SkippedLine]:

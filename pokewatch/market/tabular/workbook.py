@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
-from pokewatch.market.tabular.text import (
+from pokewatch.market.tabular.header_rows import (
     REPEATED_HEADER,
     SECOND_TABLE,
     is_other_header,
     names_columns,
     repeats_header,
 )
+from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
 
 _ZIP = b"PK\x03\x04"
 _WORKSHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
