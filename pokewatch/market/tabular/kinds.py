@@ -48,9 +48,12 @@ def check_kinds(
 
 def _is_same_kind(one: str, other: str) -> bool:
     """Return whether a text repeats or abbreviates another: "NM" is "Near Mint", "EN" "English"."""
-    short, long = sorted((simplified(one), simplified(other)), key=len)
-    initials = "".join(word[0] for word in long.split("_") if word)
-    return short == long or (short.isalpha() and (short == initials or long.startswith(short)))
+    words = sorted((simplified(one), simplified(other)), key=len)
+    short, long = (text.replace("_", "") for text in words)
+    initials = "".join(word[0] for word in words[1].split("_") if word)
+    if short in (long, initials):
+        return True
+    return long.startswith(short) and short[-1:].isalpha()  # PSA 1 is not PSA 10
 
 
 def _changed(

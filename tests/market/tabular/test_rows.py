@@ -315,6 +315,8 @@ def test_copies_of_another_kind_do_not_continue_a_history(
         ("condition", "", "NM"),
         ("language", "EN", "english"),
         ("printing", "Holo", "Holofoil"),
+        ("printing", "Reverse Holo", "reverse holofoil"),
+        ("printing", "1st Edition", "1st Edition Holofoil"),
         ("shop", "eBay", "TCGplayer"),
         ("foil_price", "1.5", "2.5"),
         ("grade_population", "3", "4"),
