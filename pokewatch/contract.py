@@ -16,6 +16,7 @@ FAIR_PRICE = "fair-price"
 FAIR_PRICE_CHALLENGER = "fair-price-challenger"
 DECISION = "decision"
 MARKET_PATTERN = "[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?"  # of ids; anchor it where it is used
+MARKET_FORM = "use lower-case letters, digits and hyphens, as in magic-tcgplayer-usd"
 MARKETS_PATH = "/catalog/markets"  # of a model server: the markets it serves
 RecordKind = Literal["deploy", "experiment"]  # of the records beside a market's registered model
 INFERENCES_PATH = "/inferences"  # of a model server: requests to several models in one

@@ -15,6 +15,7 @@ from pokewatch.settings import (
     DecisionSettings,
     GatewaySettings,
     Home,
+    MarketSettings,
     PriceWatchSettings,
     QualitySettings,
     RegistrySettings,
@@ -114,6 +115,26 @@ def test_hosts_of_webhooks_are_in_lower_case(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("POKEWATCH_WEBHOOK_HOSTS", "Hooks.Internal")
     hosts = PriceWatchSettings.read().webhook_hosts
     assert parse_target("https://HOOKS.internal/", hosts).host in hosts
+
+
+@pytest.mark.parametrize(
+    ("section", "variable", "value"),
+    [
+        (MarketSettings, "POKEWATCH_MARKETS", "simulated-1,Magic Cards"),
+        (RegistrySettings, "POKEWATCH_MARKET", "Magic Cards"),
+    ],
+)
+def test_the_form_of_a_market_is_given_in_words(
+    section: type[Section], variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=rf"^{variable} 'Magic Cards': use lower-case letters"):
+        section.read()
+
+
+def test_a_market_that_is_listed_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_MARKETS", "simulated-2, simulated-1,simulated-2")
+    assert MarketSettings.read().markets == ("simulated-2", "simulated-1")
 
 
 def test_a_secret_is_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

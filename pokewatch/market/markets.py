@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from pokewatch.contract import MARKET_PATTERN, RecordKind, records_model
+from pokewatch.contract import MARKET_FORM, MARKET_PATTERN, RecordKind, records_model
 from pokewatch.errors import SettingsError
 from pokewatch.market.sources.file import file_market
 from pokewatch.market.sources.games import tcgplayer_markets
@@ -68,10 +68,7 @@ def parse_markets(text: str) -> list[str]:
 def require_id(text: str) -> None:
     """Raise SettingsError unless the text has the form of a market's id."""
     if not re.fullmatch(MARKET_PATTERN, text):
-        raise SettingsError(
-            f"market {text[:80]!r}: use lower-case letters, digits and hyphens, as in "
-            "magic-tcgplayer-usd"
-        )
+        raise SettingsError(f"market {text[:80]!r}: {MARKET_FORM}")
 
 
 def _simulated(seed: int) -> MarketSource:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section, home_folder
-from pokewatch.settings.values import HttpUrl, Names
+from pokewatch.settings.values import HttpUrl, Markets, Names
 
 TCGCSV_URL = "https://tcgcsv.com"
 
@@ -104,7 +104,7 @@ class SourceSettings(Section):
 class MarketSettings(Section):
     """Markets, for homes with more than one."""
 
-    markets: Names = Field(
+    markets: Markets = Field(
         (),
         description="Comma-separated markets to collect, value and serve, such as "
         "pokemon-tcgplayer-usd,magic-tcgplayer-usd. Default: flows value that of their source, and "

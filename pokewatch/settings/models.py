@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field
 
 from pokewatch.contract import MARKET_PATTERN, Fees
 from pokewatch.settings.section import Section, home_folder
-from pokewatch.settings.values import Shares
+from pokewatch.settings.values import Market, Shares
 
 _PLAIN_IN_URI = "/ !\"$&'()*+,;:=@[]{}~"  # `?`, `#`, `%` and non-ASCII characters are quoted
 
@@ -37,9 +37,8 @@ class RegistrySettings(Section):
         pattern=r"^[\w.-]*$",
         description="Branch whose aliases are used, such as test.mine. Default: production.",
     )
-    market: str = Field(
+    market: Market = Field(
         "",
-        pattern=rf"^({MARKET_PATTERN})?$",
         description="Market whose registered model, lake and price book are used, such as "
         "magic-tcgplayer-usd. Default: the only one of the home.",
     )

@@ -1,11 +1,12 @@
 """Types of settings: ports, addresses and comma-separated lists."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from pokewatch.contract import MARKET_PATTERN
+from pokewatch.contract import MARKET_FORM, MARKET_PATTERN
 
 
 def listed(text: str) -> list[str]:
@@ -29,6 +30,16 @@ def _distinct(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
+def _market(text: str) -> str:
+    if text and not re.fullmatch(MARKET_PATTERN, text):
+        raise ValueError(MARKET_FORM)
+    return text
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
 def _ascending(shares: tuple[float, ...]) -> tuple[float, ...]:
     if list(shares) != sorted(set(shares)):
         raise ValueError("put the shares in ascending order, each once")
@@ -41,6 +52,10 @@ Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,*]+)$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Hosts = Annotated[Names, AfterValidator(_lowercase)]
+Market = Annotated[str, AfterValidator(_market)]
+Markets = Annotated[
+    tuple[Market, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_each_once)
+]
 MarketUrl = Annotated[str, Field(pattern=rf"^{MARKET_PATTERN}=https?://[^/\s]+[^\s]*$")]
 MarketUrls = Annotated[
     tuple[MarketUrl, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_distinct)
