@@ -77,7 +77,7 @@ class PokeWatchMonitor(MonitorSpec):
         current.card.extend(action_card(self.measured_market, self.action.retrain, self.action.why))
         self.promotion, self.experiment = settle_experiment()
         current.card.extend(experiment_card(self.experiment, self.promotion))
-        self.events = logged_events(self.found.measured_on)
+        self.events = logged_events(self.measured_market, self.found.measured_on)
         current.card.extend(events_card(self.events))
         if self.action.retrain:
             print(f"retraining the models: {self.action.why}")

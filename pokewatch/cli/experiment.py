@@ -148,7 +148,8 @@ def outcomes(as_json: bool) -> None:
 def _outcome_lines(found: Mapping[str, Any]) -> Iterator[str]:
     name = f"experiment {found['experiment']}" if found["experiment"] else "no experiment"
     days = f"{found['first_day']} to {found['last_day']}"
-    yield f"{name}, {days}: {found['events']:,} events"
+    market = f" of {found['market']}" if found["market"] else ""  # not known at a gateway's start
+    yield f"{name}{market}, {days}: {found['events']:,} events"
     for arm in found["arms"]:
         yield (
             f"  {arm['arm']}: {arm['exposures']:,} signals shown and {arm['outcomes']:,} prices "

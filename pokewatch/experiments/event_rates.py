@@ -47,6 +47,7 @@ _SCHEMA = pa.schema(
     [
         ("day", pa.date32()),
         ("kind", pa.string()),
+        ("market", pa.string()),
         ("experiment", pa.string()),
         ("arm", pa.string()),
         ("session", pa.string()),
@@ -85,8 +86,12 @@ class ArmRates:
 
 @dataclass(frozen=True, slots=True)
 class EventRates:
-    """The arms of an experiment, and the challenger's rates less the champion's."""
+    """The arms of an experiment, and the challenger's rates less the champion's.
 
+    Experiments are numbered in each market, so that those of two may have one name.
+    """
+
+    market: str
     experiment: str
     first_day: date
     last_day: date
@@ -109,9 +114,10 @@ def event_rates(folder: Path) -> list[EventRates]:
     Raise ExperimentError if the log cannot be read.
     """
     sessions = _sessions(folder)
-    names = pc.unique(sessions["experiment"]).to_pylist()
-    found = [_of_experiment(name, sessions) for name in names]
-    return sorted(found, key=lambda each: (each.last_day, each.experiment), reverse=True)
+    names = sessions.group_by(["market", "experiment"]).aggregate([]).to_pylist()
+    found = [_of_experiment(**each, sessions=sessions) for each in names]
+    found.sort(key=lambda each: (each.last_day, each.experiment, each.market), reverse=True)
+    return found
 
 
 def _sessions(folder: Path) -> pa.Table:
@@ -132,11 +138,12 @@ def _sessions(folder: Path) -> pa.Table:
     for name, values in flags.items():
         table = table.append_column(name, pc.cast(values, pa.int64()))
     sums = [(name, "sum") for name in flags]
-    return table.group_by(["experiment", "arm", "day", "session"]).aggregate(sums)
+    return table.group_by(["market", "experiment", "arm", "day", "session"]).aggregate(sums)
 
 
-def _of_experiment(name: str, sessions: pa.Table) -> EventRates:
-    own = sessions.filter(pc.equal(sessions["experiment"], name))
+def _of_experiment(market: str, experiment: str, sessions: pa.Table) -> EventRates:
+    of_market = sessions.filter(pc.equal(sessions["market"], market))
+    own = of_market.filter(pc.equal(of_market["experiment"], experiment))
     arms = {
         each: _of_arm(each, own.filter(pc.equal(own["arm"], each)))
         for each in (CHAMPION_ARM, CHALLENGER_ARM)
@@ -148,7 +155,7 @@ def _of_experiment(name: str, sessions: pa.Table) -> EventRates:
     }
     days = pc.min_max(own["day"]).as_py()
     events = sum(each.exposures + each.outcomes for each in present)
-    return EventRates(name, days["min"], days["max"], events, present, differences)
+    return EventRates(market, experiment, days["min"], days["max"], events, present, differences)
 
 
 def _of_arm(arm: str, sessions: pa.Table) -> ArmRates:

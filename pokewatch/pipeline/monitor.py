@@ -127,10 +127,11 @@ def settle_experiment() -> tuple[str, Mapping[str, Any] | None]:
     return done, standings[0].to_dict() if standings else None
 
 
-def logged_events(measured_on: date) -> list[Mapping[str, Any]]:
-    """Return the rates of the event log on this machine, none of one that cannot be read."""
+def logged_events(market: str, measured_on: date) -> list[Mapping[str, Any]]:
+    """Return the rates of a market in this machine's event log, none of one that is unreadable."""
     with _reported("account of the event log", measured_on):
-        return [each.to_dict() for each in event_rates(Home.read().events)]
+        found = event_rates(Home.read().events)
+        return [each.to_dict() for each in found if each.market == market]
     return []
 
 

@@ -71,7 +71,7 @@ def test_outcomes_are_those_of_the_event_log(home: Path) -> None:
         write(home / "events", [*events, event(f"{0:08x}{number:08x}", "outcome", "HOLD", arm)])
     text = " ".join(run("outcomes").output.split())
     for said in (
-        "experiment 3, 2026-03-01 to 2026-03-01: 12 events",
+        "experiment 3 of m, 2026-03-01 to 2026-03-01: 12 events",
         "challenger: 3 signals shown and 3 prices judged in 3 sessions, of 3 callers or more",
         "BUY of the signals shown 100.0%, 95% interval",
         "the challenger's less the champion's sessions that judged a price 0.0%, 95% interval -",

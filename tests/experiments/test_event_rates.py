@@ -59,6 +59,17 @@ def test_experiments_are_apart_the_newest_first(tmp_path: Path) -> None:
     ]
 
 
+def test_experiments_of_one_name_in_two_markets_are_apart(tmp_path: Path) -> None:
+    write(tmp_path, [event("p" * 16, "exposure", "BUY")])
+    write(tmp_path, [event("p" * 16, "exposure", "HOLD")._replace(market="other")] * 2)
+    found = event_rates(tmp_path)
+    assert [(each.market, each.experiment, each.events) for each in found] == [
+        ("other", "3", 2),
+        ("m", "3", 1),
+    ]
+    assert [each.arms[0].buy_shown.value for each in found] == [0.0, 1.0]
+
+
 def test_an_empty_log_and_a_file_that_is_none(tmp_path: Path) -> None:
     assert event_rates(tmp_path / "none") == []
     (tmp_path / "date=2026-01-01").mkdir()

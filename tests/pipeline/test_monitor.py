@@ -335,10 +335,11 @@ def test_an_event_log_that_cannot_be_read_is_reported(
     home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     day = date(2026, 3, 1)
-    assert logged_events(day) == []
+    assert logged_events("m", day) == []
     write(home / "events", [event("0" * 16, "exposure", "BUY")])
-    (found,) = logged_events(day)
+    (found,) = logged_events("m", day)
+    assert logged_events("another", day) == []
     assert found["events"] == 1
     (home / "events" / "date=2026-03-01" / "odd.parquet").write_text("not a table")
-    assert logged_events(day) == []
+    assert logged_events("m", day) == []
     assert "the account of the event log was not updated" in caplog.text
