@@ -87,6 +87,16 @@ def test_the_same_event_is_sent_once_within_the_window(
     assert "s3cret" not in (Registry().get_state("notified") or "s3cret")
 
 
+def test_what_was_sent_while_the_clock_was_wrong_keeps_nothing_back(
+    listener: Listener, registry_home: Path
+) -> None:
+    heard_of(listener, "deployed")
+    sent = json.loads(Registry().get_state("notified"))
+    later = {key: when + 10 * 365 * 86_400 for key, when in sent.items()}
+    Registry().set_state("notified", json.dumps(later))
+    assert [heard_of(listener, "deployed") for _ in range(2)] == [1, 0]
+
+
 def test_another_machine_with_the_same_registry_does_not_notify_again(
     listener: Listener, registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
