@@ -93,7 +93,8 @@ def revoke(key_id: str, as_json: bool) -> None:
 def rotate(key_id: str, grace: str, as_json: bool) -> None:
     """Replace a key by a new one.
 
-    The new key has the same name, scopes, rate and expiry.
+    The new key has the same name, scopes and rate, and expires at the same time. A key that has
+    expired or is revoked cannot be rotated: create a new one.
     """
     from pokewatch.gateway.auth.key_values import parse_duration
 

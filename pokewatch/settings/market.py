@@ -113,7 +113,7 @@ class MarketSettings(Section):
     market_files: Names = Field(
         (),
         description="Comma-separated files of prices. Each is the market file-NAME, by its name "
-        "without the extension.",
+        "without the extension: file-my-prices for my_prices.csv.",
     )
 
 
