@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from pokewatch.checks import Check, in_days
+from pokewatch.errors import SettingsError
 from pokewatch.monitoring.calibration import (
     Calibration,
     IntervalCoverage,
@@ -106,6 +107,15 @@ class Measurement:
             noticed = quiet[-1] + timedelta(days=1) if quiet else self.days[0]
             return noticed - timedelta(days=RUN - 1)
         return next((each.made_on for each in self.calibrations if each.lag == self.horizon), None)
+
+
+def require_source(source: str, champion: RegisteredModel, book: PriceBook) -> None:
+    """Raise SettingsError where the prices to compare with are of another source than the book."""
+    if source != book.facts.source:
+        raise SettingsError(
+            f"--source {source}: the champion, version {champion.version}, is of prices from "
+            f"{book.facts.source}; use the options of the pipeline's run"
+        )
 
 
 def measure(

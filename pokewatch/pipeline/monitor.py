@@ -26,6 +26,7 @@ from pokewatch.monitoring.measurement import (
     age_hours,
     first_training_day,
     measure,
+    require_source,
     retraining_due,
 )
 from pokewatch.monitoring.record_update import RecordUpdate
@@ -86,11 +87,13 @@ def measure_market(market: Market) -> Measurement:
     Where they end before those of the champion's book, because an earlier day was asked for, the
     result is logged alone: the servers, experiments and the track record are as of a later day.
 
-    Raise NoChampionError where there is no model yet, LakeError where there are no prices.
+    Raise NoChampionError where there is no model yet, LakeError where there are no prices, and
+    SettingsError where the champion is of another source.
     """
     registry, settings = Registry(), MonitorSettings.read()
     champion = registry.resolve()
     book = registry.open_book(champion)
+    require_source(market.source, champion, book)
     panel = newest_prices(market, _day(registry.get_state(change_key(market.source))))
     found = measure(panel, champion, book, registry, settings)
     _log(registry, champion, found)

@@ -14,6 +14,7 @@ from pokewatch.errors import (
     LakeError,
     NoChampionError,
     RetrainError,
+    SettingsError,
     TrackRecordError,
 )
 from pokewatch.experiments.update import ExperimentUpdate
@@ -42,6 +43,7 @@ from pokewatch.settings import Home
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.track_record import read_record
 from pokewatch.valuation.walk_forward import walk_forward
+from tests.champion import make_champion as small_champion
 from tests.experiments.test_event_rates import event, write
 from tests.monitoring.listener import Listener, listening
 from tests.monitoring.markets import START, fill, market
@@ -187,6 +189,13 @@ def test_a_failed_update_is_notified_and_stops_nothing(
     assert found.measured_on == START + timedelta(days=SHORT - 1)
     assert "the track record was not updated: 2025-02.parquet is damaged" in caplog.text
     assert any("the track record was not updated" in title for title in listener.titles())
+
+
+def test_a_champion_is_not_measured_by_prices_of_another_source(registry_home: Path) -> None:
+    small_champion(cards=8, days=40)
+    with pytest.raises(SettingsError, match=r"--source file: .* version 1, .* from simulated"):
+        measure_market(Market("file", 400, CARDS))
+    assert Registry().get_state(MONITORING_KEY) == ""
 
 
 def test_a_look_at_an_earlier_day_replaces_nothing_newer(registry_home: Path) -> None:
