@@ -18,7 +18,8 @@ from pokewatch.market.tabular.sheet import Sheet
 _NAME_FIELDS = ("name", "set_name", "set_id", "number", "printing")
 _WHOLE = frozenset({"product_id", "number"})
 _ID = re.compile(CARD_ID_PATTERN.removesuffix("$"))
-_SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,3}")
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{2,3}")
+_MOST_EXACT = 2.0**53  # from here on, several whole numbers are one number of double precision
 _MARKS = str.maketrans(
     {"♀": " f ", "♂": " m ", "★": " star ", "☆": " star ", "δ": " delta ", "&": " and "}
 )
@@ -71,7 +72,11 @@ def field_texts(sheet: Sheet, columns: Columns, field: str) -> pa.Array:
     Numbers of products and cards are without the ".0" of programs that store whole numbers of a
     column with empty cells as decimals, and those of products without zeros before them.
     """
-    texts = plain_texts(sheet.column(columns.named[field]))
+    column = sheet.column(columns.named[field])
+    texts = plain_texts(column)
+    if pa.types.is_floating(column.type):
+        inexact = pc.greater_equal(column.combine_chunks(), _MOST_EXACT)
+        texts = pc.if_else(inexact, column.cast(pa.string()).combine_chunks(), texts)
     encoded = texts.dictionary_encode()  # most texts are repeated on every day
     given = encoded.dictionary
     own_id = field == "card_id" and not columns.has_market_ids

@@ -437,6 +437,16 @@ def test_long_numbers_that_a_spreadsheet_has_shortened_are_not_one_card(tmp_path
     )
 
 
+def test_ids_that_a_workbook_does_not_hold_exactly_are_not_one_card(tmp_path: Path) -> None:
+    rows: list[list[Cell]] = [[each, date(2026, 9, 13), 12.5] for each in (7, 2**53 + 1, 2**53 + 2)]
+    write_workbook(tmp_path / "p.xlsx", {"A": [["card_id", "date", "price"], *rows]})
+    table = table_of(tmp_path / "p.xlsx")
+    assert found(table) == [("7", "2026-09-13", 12.5)]
+    assert [(each.rows, each.reason) for each in table.left_out] == [
+        (2, "card_id is a number that a spreadsheet has shortened")
+    ]
+
+
 def test_a_currency_comes_from_cells_header_or_column(tmp_path: Path) -> None:
     rows = ["a,2026-01-01,$1.50,", "b,2026-01-01,2.50,EUR", "c,2026-01-01,€3.50,USD"]
     content = "\n".join(["card_id,date,price,currency", *rows])
