@@ -197,6 +197,7 @@ class RowReader:
         carried = np.where(self._cell_currency != "", self._cell_currency, usual)
         if "currency" not in self._columns.named:
             self._assume(usual, named, self._cell_currency)
+            self._note_silent(named)
             return self._known(carried, "market_price")
         said = named_currencies(self._column("currency"))
         self._assume(usual, named, np.where(said != "", said, self._cell_currency))
@@ -208,6 +209,13 @@ class RowReader:
 
     def _assume(self, usual: str, named: str, carried: NDArray[np.str_]) -> None:
         self.assumed_currency = usual if not named and bool((carried == "").any()) else ""
+
+    def _note_silent(self, named: str) -> None:
+        """Report the rows that are in the currency that only other rows carry."""
+        silent = int((self._cell_currency == "").sum())
+        if named and silent and named in self._cell_currency:
+            rows = f"{silent:,} row{'' if silent == 1 else 's'}"
+            self.notes.append(f"{rows} without a currency read as {named}, that of the others")
 
     def _known(self, currencies: NDArray[np.str_], column: str) -> NDArray[np.str_]:
         reason = f"the currency is not {' or '.join(CURRENCIES)}"

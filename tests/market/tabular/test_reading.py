@@ -551,10 +551,12 @@ def test_cells_without_a_currency_have_that_of_the_others(tmp_path: Path) -> Non
         "card_id,date,price,low\na,2026-01-01,€1.50,\nb,2026-01-01,2.50,\nc,2026-01-01,,\n",
     )
     assert table.prices["currency"].to_pylist() == ["EUR"] * 3
+    assert table.notes == ("2 rows without a currency read as EUR, that of the others",)
     mixed = read(
         tmp_path, "card_id,date,price\na,2026-01-01,€1.50\nb,2026-01-01,$1\nc,2026-01-01,3\n"
     )
     assert mixed.prices["currency"].to_pylist() == ["EUR", "USD", "USD"]
+    assert mixed.notes == ()  # the currency of the options, which the report names
 
 
 @pytest.mark.parametrize(
