@@ -1,11 +1,14 @@
 """Copies of several kinds under one card: graded ones after raw ones, or another language."""
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.market.tabular.cells import coded
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL
 from pokewatch.market.tabular.rows import candidates, key_words, texts_of
 from pokewatch.market.tabular.sheet import Sheet, TableError
 
@@ -47,8 +50,12 @@ def check_kinds(
 
 
 def _is_same_kind(one: str, other: str) -> bool:
-    """Return whether a text repeats or abbreviates another: "NM" is "Near Mint", "EN" "English"."""
-    words = sorted((simplified(one), simplified(other)), key=len)
+    """Return whether a text repeats or abbreviates another: "NM" is "Near Mint", "EN" "English".
+
+    So does a whole number that is stored as a decimal, as grades are.
+    """
+    whole = (re.sub(WHOLE_AS_DECIMAL, r"\1", text) for text in (one, other))
+    words = sorted(map(simplified, whole), key=len)
     short, long = (text.replace("_", "") for text in words)
     initials = "".join(word[0] for word in words[1].split("_") if word)
     if short in (long, initials):

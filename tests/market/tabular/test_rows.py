@@ -313,6 +313,8 @@ def test_copies_of_another_kind_do_not_continue_a_history(
     [
         ("condition", "NM", "Near Mint"),
         ("condition", "", "NM"),
+        ("grade", "10", "10.0"),
+        ("foil", "yes", "Y"),
         ("language", "EN", "english"),
         ("printing", "Holo", "Holofoil"),
         ("printing", "Reverse Holo", "reverse holofoil"),
