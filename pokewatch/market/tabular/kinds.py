@@ -30,7 +30,7 @@ def check_kinds(
     """
     for name in candidates(columns):
         words = key_words(name)
-        if words.isdisjoint(_KINDS):
+        if words.isdisjoint(_KINDS) and name != columns.named.get("printing"):
             continue
         cells = coded(sheet.column(name), sheet.line)
         # No grade is that of a raw copy; a condition or language that is not given may be any.

@@ -288,6 +288,7 @@ def test_a_column_that_the_key_lacks_is_named_though_a_row_lacks_its_price(tmp_p
         ("Language", "English", "Japanese"),
         ("variant", "Normal", "Reverse Holofoil"),
         ("printing", "Normal", "Holofoil"),
+        ("subTypeName", "Normal", "Holofoil"),
         ("is_foil", "false", "true"),
     ],
 )
