@@ -25,7 +25,8 @@ from pokewatch.market.sources.request_store import NotSentError
 USER_AGENT = "PokeWatch/0.1 (trading-card price watch; each page once a day)"
 _MOST_REDIRECTS = 3
 _SHORTEST_KEY = 8
-_BUSY = (408, 425, 429, 500, 502, 503, 504)
+# From 520 on: of proxies such as Cloudflare, whose server does not answer.
+_BUSY = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def client(
     return HttpClient("test", limits, sleep=sleeps.sleep, clock=sleeps.now, **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529])
 def test_a_busy_server_is_asked_again(upstream: Upstream, status: int) -> None:
     upstream.routes["/a"] = [Reply(status=status), Reply(status=status), Reply(b'{"x": 1}')]
     sleeps = Sleeps()
