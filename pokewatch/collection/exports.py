@@ -28,6 +28,7 @@ from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
+from pokewatch.market.tabular.card_ids import is_total
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
 
@@ -47,7 +48,6 @@ _GRADED = re.compile(
 )
 _CARD_ID = re.compile(CARD_ID_PATTERN)
 _UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
-_TOTALS = {"total", "totals", "grand total", "sum", "subtotal", "gesamt", "summe", "totale"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _read_line(line: int, cells: Mapping[str, str], style: _Style) -> Collection
     name = values.get("name") or values.get("subject", "")
     if not (name or any(values.get(field) for field in ("product_id", "card_id", "market_id"))):
         return refused("it names no card")
-    if name.casefold().strip(" :") in _TOTALS and not values.get("number"):
+    if is_total(name) and not values.get("number"):
         return refused("it is a total, not a card")
     try:
         quantity = quantity_of(values, style.decimal)

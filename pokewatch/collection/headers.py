@@ -11,6 +11,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
         *("product_name", "card_name", "simple_name", "name", "card", "title", "item_name"),
         *("kartenname", "karte", "nom_de_la_carte", "nom", "carte", "nombre_de_la_carta", "nombre"),
         *("carta", "nome_della_carta", "nome_da_carta", "nome", "kaartnaam", "naam", "カード名"),
+        *("nazwa_karty", "nazwa", "kortnavn", "kortnamn", "kort"),
     ),
     "set_name": (
         *("set_name", "set", "edition_name", "edition", "expansion", "expansion_name"),
@@ -22,6 +23,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "number": (
         *("card_number", "collector_number", "number", "card_no", "collector_no", "no", "card_num"),
         *("kartennummer", "sammlernummer", "nummer", "numéro", "numero", "número", "番号"),
+        "numer",
     ),
     "printing": (
         *("printing", "variance", "card_variant", "finish", "foil", "is_foil", "isfoil", "variant"),
@@ -29,12 +31,13 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     ),
     "language": (
         *("language", "card_language", "lang", "idlanguage", "sprache", "langue", "idioma"),
-        *("lingua", "língua", "taal", "言語", "tcg_region"),
+        *("lingua", "língua", "taal", "言語", "język", "språk"),
+        *("sprog", "tcg_region"),
     ),
     "condition": (
         *("card_condition", "condition", "condition_string", "cond", "zustand", "état", "etat"),
         *("estado", "condición", "condizione", "condizioni", "condição", "conditie", "staat"),
-        *("状態",),
+        *("状態", "stan", "skick", "tilstand"),
     ),
     "grade": ("grade", "grading_company", "grader", "grading"),
     "quantity": (
@@ -53,7 +56,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
             "anz",
         ),
         *("exemplaires", "exemplare", "ejemplares", "unidades", "pezzi", "copie", "stuks"),
-        *("stock", "amount"),
+        *("stock", "amount", "ilość", "antal"),
     ),
     "added": ("add_to_quantity",),
     "product_id": ("product_id", "tcgplayer_product_id", "tcgplayer_id"),

@@ -54,6 +54,24 @@ def test_lines_that_are_quoted_as_a_whole(app: str) -> None:
     assert read(quoted) == read("\n".join(lines))
 
 
+@pytest.mark.parametrize(
+    "total", ["Total", "Total cards", "Grand Total:", "Gesamt: 3", "Summe", "Total (3 items)"]
+)
+def test_a_total_is_no_card(total: str) -> None:
+    found = read(f"name,set,quantity\nMew,Base,3\n{total},,3\n")
+    assert [line.name for line in found.lines] == ["Mew"]
+    assert [refused.reason for refused in found.refused] == ["it is a total, not a card"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Nazwa;Numer;Stan;Ilość", "Kort;Nummer;Skick;Antal", "Kortnavn;Nummer;Tilstand;Antal"],
+)
+def test_headers_in_more_languages(header: str) -> None:
+    (line,) = read(f"{header}\nMew;8/25;LP;3\n").lines
+    assert (line.name, line.number, line.condition, line.quantity) == ("Mew", "8/25", "LP", 3)
+
+
 def test_a_list_of_quoted_names_is_one() -> None:
     assert [line.name for line in read('"Pikachu"\n"Mr. Mime, Base"\n').lines] == [
         "Pikachu",
