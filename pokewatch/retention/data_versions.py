@@ -5,7 +5,7 @@ panel of a registered version are cited, by its tags.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -104,14 +104,16 @@ def _written_at(files: Any, info: Mapping[str, Any]) -> datetime:
 
 
 def _unreferenced_since(
-    files: Any, root: str, names: Iterable[str], now: datetime
+    files: Any, root: str, names: Collection[str], now: datetime
 ) -> dict[str, datetime]:
     """Return when each file was first seen without a reference.
 
-    Where the record of that is lost or damaged it is now: the files stay for longer.
+    Where the record of that is lost or damaged it is now, and so it is for a time in the future,
+    recorded while the clock was wrong: the files stay for longer.
     """
     try:
         before = read_json(files, f"{root}/{_UNREFERENCED}")
     except (FileNotFoundError, ValueError):
         before = {}
-    return {name: datetime.fromisoformat(before[name]) if name in before else now for name in names}
+    seen = {name: datetime.fromisoformat(before[name]) for name in names if name in before}
+    return {name: min(seen.get(name, now), now) for name in names}

@@ -1,5 +1,6 @@
 """Files of data versions at a real remote, a folder and S3."""
 
+import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -159,6 +160,15 @@ def test_only_an_owned_remote_is_tidied(home: Path, monkeypatch: pytest.MonkeyPa
     assert not is_owned(VersionSettings.read())
     monkeypatch.setenv("POKEWATCH_DVC_REMOTE_OWNED", "true")
     assert is_owned(VersionSettings.read())
+
+
+@pytest.mark.usefixtures("unreferenced")
+def test_a_clock_that_was_wrong_keeps_files_for_two_days_only(home: Path) -> None:
+    record = home / "dvc-remote" / "unreferenced.json"
+    names = json.loads(record.read_text())
+    record.write_text(json.dumps(dict.fromkeys(names, (NOW + 1_000 * YOUNG).isoformat())))
+    assert removed([], LATER) == 0
+    assert removed([], LATEST) > 0
 
 
 def test_a_damaged_record_of_what_is_unreferenced_keeps_files_longer(
