@@ -10,7 +10,6 @@ from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import TableError
 
 NEEDED = ("card_id", "date", "market_price")
-KNOWN = frozenset(name for names in FIELDS.values() for name in names)
 _LEAST_DAY_COLUMNS = 2
 _OTHERWISE = {
     "card_id": ", or, where each column is a card, exchange rows and columns",

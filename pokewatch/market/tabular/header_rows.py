@@ -8,6 +8,8 @@ from itertools import zip_longest
 REPEATED_HEADER = "repeats the header"
 SECOND_TABLE = "belongs to a second table, with other columns"
 _DIGIT = re.compile(r"\d")
+# Names of columns that are values of others, too: a game, a finish, and kinds of products.
+_VALUES = frozenset({"pokemon", "pokémon", "foil", "card", "item", "product"})
 
 
 def simplified(name: str) -> str:
@@ -17,14 +19,33 @@ def simplified(name: str) -> str:
 
 
 def names_columns(cells: Sequence[str], known: frozenset[str]) -> bool:
-    """Return whether a record names at least two columns by usual names."""
-    return sum(simplified(cell) in known for cell in cells) >= 2
+    """Return whether a record names at least two columns by usual names.
+
+    One of them is no usual value: a card's row may say "Pokemon" and "Foil".
+    """
+    names = [name for name in map(simplified, cells) if name in known]
+    return len(names) >= 2 and not _VALUES.issuperset(names)
 
 
-def repeats_header(cells: Sequence[str], header: Sequence[str]) -> bool:
-    """Return whether a record below the header names the same columns again, in any case."""
-    pairs = zip_longest(cells, header, fillvalue="")
-    return all(cell == name or simplified(cell) == simplified(name) for cell, name in pairs)
+class Header:
+    """The names of a table's columns, and whether a record below repeats them in any case."""
+
+    def __init__(self, cells: Sequence[str]) -> None:
+        self._names = [simplified(cell) for cell in cells]
+        self._worded = [at for at, name in enumerate(self._names) if not _DIGIT.search(name)]
+
+    def is_repeated_by(self, cells: Sequence[str]) -> bool:
+        """Return whether a record names the same columns again.
+
+        Nearly every record has a number under a name without one: it is not simplified, which
+        takes longer than reading it.
+        """
+        if any(_DIGIT.search(cells[at]) for at in self._worded if at < len(cells)):
+            return False
+        return all(
+            cell == name
+            for cell, name in zip_longest(map(simplified, cells), self._names, fillvalue="")
+        )
 
 
 def is_other_header(cells: Sequence[str], known: frozenset[str]) -> bool:

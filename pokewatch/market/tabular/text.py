@@ -21,9 +21,9 @@ from pokewatch.market.tabular.encoding import decoded
 from pokewatch.market.tabular.header_rows import (
     REPEATED_HEADER,
     SECOND_TABLE,
+    Header,
     is_other_header,
     names_columns,
-    repeats_header,
     simplified,
 )
 from pokewatch.market.tabular.quoted_lines import without_outer_quotes
@@ -231,6 +231,7 @@ def _columns(
     chunks: list[list[pa.Array]] = [[] for _ in range(width)]
     rows: list[list[str]] = []
     lines: list[int] = []
+    names = Header(header)
 
     def flush() -> None:
         for number in range(width):
@@ -243,7 +244,7 @@ def _columns(
             continue
         if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
             cells = cells[:width]
-        if repeats_header(cells, header):
+        if names.is_repeated_by(cells):
             skipped.append(SkippedLine(record.line, _joined(cells), REPEATED_HEADER))
             continue
         if is_other_header(cells, known):

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pokewatch.market.tabular.header_rows import (
     REPEATED_HEADER,
     SECOND_TABLE,
+    Header,
     is_other_header,
     names_columns,
-    repeats_header,
 )
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
 
@@ -160,12 +160,12 @@ def _workbook_sheet(
     while names and not names[-1]:
         names.pop()
     body, skipped = [], []
-    second = False
+    named, second = Header(names), False
     for number, row in enumerate(rows, start=1):
         if not any(map(_cell, row)) or number == header + 1:
             continue
         texts = list(map(_text, row))
-        repeated = number > header and repeats_header(texts[: len(names)], names)
+        repeated = number > header and named.is_repeated_by(texts[: len(names)])
         second = second or (number > header and not repeated and is_other_header(texts, known))
         if fault := _row_fault(number <= header, repeated, second):
             skipped.append(SkippedLine(number, ", ".join(map(_text, row)), fault))
