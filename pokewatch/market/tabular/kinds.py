@@ -5,13 +5,17 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.market.tabular.cells import coded
+from pokewatch.market.tabular.cells import Coded, coded
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
-from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
 from pokewatch.market.tabular.rows import candidates, key_words, texts_of
 from pokewatch.market.tabular.sheet import Sheet, TableError
 
+# Raw copies, which most tables do not grade at all.
+_RAW = frozenset({"raw", "ungraded", "not_graded", "no", "false", "0"})
+_AMOUNT = re.compile(r"[\d.,]+")
+_HIGHEST_GRADE = 10
 _KINDS = frozenset({"condition", "grade", "printing", "language", "variant", "finish", "foil"})
 
 
@@ -33,29 +37,54 @@ def check_kinds(
         if words.isdisjoint(_KINDS) and name != columns.named.get("printing"):
             continue
         cells = coded(sheet.column(name), sheet.line)
+        if any(map(_is_amount, cells.texts)):
+            continue
+        graded = "grade" in words
+        kinds, code = _kinds_of(cells, graded)
         # No grade is that of a raw copy; a condition or language that is not given may be any.
-        rows = order if "grade" in words else order[cells.code[order] >= 0]
+        rows = order if graded else order[code[order] != kinds.index("")]
         first = np.full(int(card.max(initial=0)) + 1, -1)
         first[card[rows[::-1]]] = rows[::-1]
         before, after = first[card[rows]], rows
-        differ = cells.code[before] != cells.code[after]
+        differ = code[before] != code[after]
         before, after = before[differ], after[differ]
-        codes = np.stack((cells.code[before], cells.code[after]))
-        texts = [*cells.texts, ""]
-        pairs, at = np.unique(codes, axis=1, return_index=True)
-        for (one, other), row in zip(pairs.T.tolist(), at.tolist(), strict=True):
-            if not _is_same_kind(texts[one], texts[other]):
+        pairs, at = np.unique(code[before] * len(kinds) + code[after], return_index=True)
+        for pair, row in zip(pairs.tolist(), at.tolist(), strict=True):
+            one, other = divmod(pair, len(kinds))
+            if not _is_same_kind(kinds[one], kinds[other]):
                 found = np.array([before[row], after[row]])
                 raise _changed(sheet, name, card_id, days, market, found)
 
 
-def _is_same_kind(one: str, other: str) -> bool:
-    """Return whether a text repeats or abbreviates another: "NM" is "Near Mint", "EN" "English".
+def _is_amount(text: str) -> bool:
+    """Return whether a text is a number that is no grade: a column `foil` may have its price."""
+    number = text.strip("$€£¥ ")
+    if not _AMOUNT.fullmatch(number):
+        return False
+    try:
+        value = float(number.replace(",", "."))
+    except ValueError:  # 1,234.50
+        return True
+    return number != text or value > _HIGHEST_GRADE or value * 2 % 1 != 0
 
-    So does a whole number that is stored as a decimal, as grades are.
-    """
-    whole = (re.sub(WHOLE_AS_DECIMAL, r"\1", text) for text in (one, other))
-    words = sorted(map(simplified, whole), key=len)
+
+def _kinds_of(cells: Coded, graded: bool) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the different kinds of a column, "" among them, and the index [m] of each row's."""
+    said = [_kind_of(text, graded) for text in cells.texts]
+    kinds = sorted({"", *said})
+    index = {kind: at for at, kind in enumerate(kinds)}
+    return kinds, cells.spread([index[kind] for kind in said], np.int64, index[""])
+
+
+def _kind_of(text: str, graded: bool) -> str:
+    """Return a text in simple words, a whole grade without ".0"; "" where it names no kind."""
+    kind = simplified(re.sub(WHOLE_AS_DECIMAL, r"\1", text))
+    return "" if is_placeholder(text) or (graded and kind in _RAW) else kind
+
+
+def _is_same_kind(one: str, other: str) -> bool:
+    """Return whether a kind is another one, or abbreviated: "nm" is "near_mint"."""
+    words = sorted((one, other), key=len)
     short, long = (text.replace("_", "") for text in words)
     initials = "".join(word[0] for word in words[1].split("_") if word)
     if short in (long, initials):

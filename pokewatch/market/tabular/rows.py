@@ -35,12 +35,13 @@ _USUAL = (
     "country",
     "region",
 )
-# Words of columns that hold no key, but a number or an address of what one of _USUAL names.
+# Words of columns that hold no key, but a number, day, text or address of what _USUAL names.
 _NO_KEY = frozenset(
     word
     for line in (
         "url link href price prices value cost count quantity population pop",
-        "trend market low mid high avg usd eur",
+        "trend market low mid high avg usd eur sales sold volume listings change rank",
+        "date time updated note notes comment comments description image photo",
     )
     for word in line.split()
 )
@@ -117,9 +118,12 @@ def _is_key(name: str) -> bool:
 
 
 def key_words(name: str) -> set[str]:
-    """Return the words of a column's name, none where it holds no key of cards."""
+    """Return the words of a column's name, none where it holds no key of cards.
+
+    "Grade 9" has prices of that grade.
+    """
     words = set(simplified(name).split("_"))
-    return set() if words & _NO_KEY else words
+    return set() if words & _NO_KEY or any(map(str.isdecimal, words)) else words
 
 
 def candidates(columns: Columns) -> list[str]:

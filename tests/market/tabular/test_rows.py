@@ -323,10 +323,23 @@ def test_copies_of_another_kind_do_not_continue_a_history(
         ("shop", "eBay", "TCGplayer"),
         ("foil_price", "1.5", "2.5"),
         ("grade_population", "3", "4"),
+        ("Grade 9", "120", "125.5"),
+        ("foil", "3.10", "3.45"),
+        ("foil", "$3", "$4"),
+        ("foil", "1,234.50", "1,250.00"),
+        ("foil listings", "3", "4"),
+        ("grade_date", "2026-09-13", "2026-09-14"),
+        ("condition notes", "a dent", "clean"),
+        ("condition", "unknown", "NM"),
+        ("variant", "N/A", "Normal"),
+        ("grade", "", "N/A"),
+        ("grade", "", "Ungraded"),
+        ("grade", "Raw", "0"),
     ],
 )
 def test_one_kind_in_several_words_continues_it(
     tmp_path: Path, column: str, one: str, other: str
 ) -> None:
-    rows = f"a-1,{one},2026-09-13,12.5\na-1,{other},2026-09-14,13\n"
-    assert found(read(tmp_path, f"card_id,{column},date,price\n{rows}")) == LAST_OF_BOTH
+    rows = f"a-1;{one};2026-09-13;12.5\na-1;{other};2026-09-14;13\n"
+    table = read(tmp_path, f"card_id;{column};date;price\n{rows}")
+    assert found(table) == LAST_OF_BOTH
