@@ -236,8 +236,9 @@ def _zone(text: str | None) -> timezone:
     if text in _ZONES:
         return timezone(timedelta(hours=_ZONES[text]))
     number = text.removeprefix("UTC").removeprefix("GMT")
-    hours = re.split(r":|(?<=\d\d)(?=\d)", number[1:])
-    offset = timedelta(hours=int(hours[0]), minutes=int(hours[1] if len(hours) > 1 else 0))
+    digits = number[1:].replace(":", "")
+    hours, minutes = (digits, "0") if len(digits) <= 2 else (digits[:-2], digits[-2:])
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
     return timezone(-offset if number[0] == "-" else offset)
 
 

@@ -36,8 +36,9 @@ _HIGH = re.compile(rb"[\x81-\x9f\xa1-\xff]{2,}")
 # CP1252 they are marks that hardly any text has.
 _KANA = re.compile(rb"[\x82\x83]")
 # A capital of CP1252 before a small letter within a word is a small one of Mac OS Roman: \x8e is
-# an e with an accent there.
+# an e with an accent there. A capital of Mac OS Roman is a small letter of CP1252.
 _MAC = re.compile(rb"[A-Za-z][\x8a\x8e\x9f](?=[a-z])")
+_CP1252 = re.compile(rb"[A-Za-z][\xe0-\xff](?=[a-z])")
 
 
 def decoded(data: bytes, encoding: str | None = None, setting: str = "") -> tuple[str, str]:
@@ -93,7 +94,7 @@ def _encoding_of(data: bytes, setting: str) -> str:
             raise _undecodable(
                 data, error, "utf-8, and the text does not look like CP1252", setting
             ) from None
-        if _MAC.search(data):
+        if len(_MAC.findall(data)) > len(_CP1252.findall(data)):
             raise _undecodable(
                 data, error, "utf-8, and the text looks like Mac OS Roman", setting, "mac_roman"
             ) from None

@@ -83,7 +83,7 @@ def read_price_table(
     (days, moments), numbers = reader.days(today), reader.numbers()
     currency = reader.currencies()
     card_id, card, raw_id = reader.card_ids()
-    reader.refuse_placeholders(numbers)
+    reader.refuse_placeholders()
     reader.refuse_unclear_times(card_id, days)
     market, usable = numbers["market_price"], ~reader.bad
     last, quotes_a_day = last_of_day(card_id, days, moments, market, usable)

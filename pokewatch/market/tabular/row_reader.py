@@ -1,7 +1,7 @@
 """The values of a sheet's rows, and what is wrong with which row."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -52,6 +52,7 @@ class RowReader:
         self._sheet, self._columns, self._options = sheet, columns, options
         self.bad = np.zeros(sheet.rows, dtype=np.bool_)
         self.placeholder = np.zeros(sheet.rows, dtype=np.bool_)
+        self._priced = np.zeros(sheet.rows, dtype=np.bool_)
         self.date_convention = self.decimal_convention = self.assumed_currency = ""
         self.whole_prices = False
         self._unclear = np.zeros(sheet.rows, dtype=np.bool_)
@@ -81,11 +82,9 @@ class RowReader:
             self._reasons.append((indices, reason, column))
             self.bad[indices] = True
 
-    def refuse_placeholders(self, numbers: Mapping[str, NDArray[np.float64]]) -> None:
+    def refuse_placeholders(self) -> None:
         """Leave out rows whose market price is a placeholder and that have no other price."""
-        prices = [values for name, values in numbers.items() if name in PRICE_COLUMNS]
-        quoted = np.any([np.isfinite(values) for values in prices], axis=0)
-        self.refuse(NO_PRICE, ~quoted & self.placeholder)
+        self.refuse(NO_PRICE, ~self._priced & self.placeholder)
 
     def days(self, today: date) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
         """Return each row's day, and its moment in the day."""
@@ -138,6 +137,8 @@ class RowReader:
             self._carry(name, found.currency)
             cents = name in PRICE_COLUMNS and self._in_cents(name)
             values[name] = self._checked(name, found.values / 100 if cents else found.values)
+            if name in PRICE_COLUMNS:
+                self._priced |= np.isfinite(values[name])
         return values
 
     def _carry(self, name: str, currency: NDArray[np.str_]) -> None:
@@ -211,8 +212,8 @@ class RowReader:
         self.assumed_currency = usual if not named and bool((carried == "").any()) else ""
 
     def _note_silent(self, named: str) -> None:
-        """Report the rows that are in the currency that only other rows carry."""
-        silent = int((self._cell_currency == "").sum())
+        """Report the rows with a price that are in the currency that only other rows carry."""
+        silent = int(((self._cell_currency == "") & self._priced & ~self.bad).sum())
         if named and silent and named in self._cell_currency:
             rows = f"{silent:,} row{'' if silent == 1 else 's'}"
             self.notes.append(f"{rows} without a currency read as {named}, that of the others")

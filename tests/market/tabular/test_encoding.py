@@ -46,6 +46,11 @@ def test_cp1252_is_found_by_its_single_letters(text: str) -> None:
     assert decoded(text.encode("cp1252")) == (text, "cp1252")
 
 
+def test_letters_of_another_windows_code_page_do_not_look_like_mac_roman() -> None:
+    data = "Pokémon, luźny".encode("cp1250")
+    assert decoded(data) == (data.decode("cp1252"), "cp1252")
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

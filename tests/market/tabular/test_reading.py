@@ -152,6 +152,8 @@ def test_a_stamp_with_a_zone_is_its_utc_day(tmp_path: Path, hours: int) -> None:
         "2026-09-14 00:30 CEST",
         "2026-09-14T00:30+02:00[Europe/Berlin]",
         "2026-09-14 00:30 UTC+2",
+        "2026-09-14 00:30 UTC+530",
+        "2026-09-14 00:30 UTC+5:30",
         "Mon Sep 14 2026 00:30:00 GMT+0200 (Central European Summer Time)",
         "Sun Sep 13 23:30:00 2026",
         "Sat Sep 12 23:30:00 PDT 2026",
@@ -562,10 +564,11 @@ def test_two_columns_of_one_name_in_parquet(tmp_path: Path) -> None:
 def test_cells_without_a_currency_have_that_of_the_others(tmp_path: Path) -> None:
     table = read(
         tmp_path,
-        "card_id,date,price,low\na,2026-01-01,€1.50,\nb,2026-01-01,2.50,\nc,2026-01-01,,\n",
+        "card_id,date,price,low\na,2026-01-01,€1.50,\nb,2026-01-01,2.50,\nc,2026-01-01,,\n"
+        "d,2026-01-01,N/A,\n",
     )
     assert table.prices["currency"].to_pylist() == ["EUR"] * 3
-    assert table.notes == ("2 rows without a currency read as EUR, that of the others",)
+    assert table.notes == ("1 row without a currency read as EUR, that of the others",)
     mixed = read(
         tmp_path, "card_id,date,price\na,2026-01-01,€1.50\nb,2026-01-01,$1\nc,2026-01-01,3\n"
     )
