@@ -62,7 +62,11 @@ def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
             usual_name = min(map(_plain, fitting), key=aliases.index)
             named[field] = _only(field, [name for name in fitting if _plain(name) == usual_name])
             taken.add(named[field])
-    days = () if "date" in named else day_columns([name for name in names if name not in taken])
+    days = day_columns([name for name in names if name not in taken])
+    if "date" in named and days and "market_price" not in named and "date" not in given:
+        taken.discard(named.pop("date"))  # the day of the export, beside a column a day
+    if "date" in named:
+        days = ()
     _check_days(days)
     found = Columns(
         named, days, tuple(name for name in names if name not in taken and name not in days)

@@ -475,6 +475,11 @@ def test_words_that_name_columns_are_values_of_cards_without_a_price(
     assert (table.prices["market_price"].to_pylist(), table.left_out) == ([5, 7, 6, 8], ())
 
 
+def test_a_day_of_the_export_beside_a_column_a_day(tmp_path: Path) -> None:
+    content = "card,snapshot_date,2026-09-12,2026-09-13\na-1,2026-09-14,5,6\n"
+    assert read(tmp_path, content).prices["market_price"].to_pylist() == [5, 6]
+
+
 def test_a_row_whose_cells_name_columns_is_not_the_header(tmp_path: Path) -> None:
     content = "name,type,game,2026-09-12,2026-09-13\nAbra,Product,Pokemon,5,6\n"
     assert read(tmp_path, content).prices["market_price"].to_pylist() == [5, 6]
