@@ -17,6 +17,7 @@ from pokewatch.market.tabular.sheet import Sheet
 
 _NAME_FIELDS = ("name", "set_name", "set_id", "number", "printing")
 _WHOLE = frozenset({"product_id", "number"})
+_DIGIT = re.compile(r"\d")
 _ID = re.compile(CARD_ID_PATTERN.removesuffix("$"))
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{2,3}")
 _MOST_EXACT = 2.0**53  # from here on, several whole numbers are one number of double precision
@@ -96,7 +97,9 @@ def _are_whole(texts: pa.Array) -> bool:
 
 
 def _is_nothing(text: str) -> bool:
-    return text != "?" and is_placeholder(text)  # the number of an Unown
+    if text == "?" or (_DIGIT.search(text) and "#" not in text):  # "?" is the number of an Unown
+        return False  # of words for nothing, "#DIV/0!" alone has a digit
+    return is_placeholder(text)
 
 
 def identities(sheet: Sheet, columns: Columns, key: Sequence[str]) -> list[str]:

@@ -36,10 +36,15 @@ def long_texts(sheet: Sheet, columns: Columns) -> dict[str, NDArray[np.bool_]]:
         column = sheet.column(columns.named[field]) if field in columns.named else None
         if column is None or not _holds_text(column.type):
             continue
-        if pc.any(_too_long(column.cast(pa.string()))).as_py():
+        if _may_be_long(column.cast(pa.string())):
             rows = _too_long(field_texts(sheet, columns, field))
             found[field] = np.asarray(pc.fill_null(rows, False), dtype=np.bool_)
     return found
+
+
+def _may_be_long(texts: pa.Array) -> bool:
+    """Return whether a text has more bytes than a card's may have letters: quick to tell."""
+    return bool((pc.max(pc.binary_length(texts)).as_py() or 0) > LONGEST_TEXT)
 
 
 def _holds_text(kind: pa.DataType) -> bool:
@@ -52,7 +57,7 @@ def _too_long(texts: pa.Array) -> pa.Array:
 
 def _short(texts: pa.Array) -> pa.Array:
     """Return the texts, null where one is longer than a card's may be."""
-    return pc.if_else(_too_long(texts), None, texts)
+    return pc.if_else(_too_long(texts), None, texts) if _may_be_long(texts) else texts
 
 
 def card_rows(

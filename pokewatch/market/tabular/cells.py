@@ -57,11 +57,17 @@ def is_readable(kind: pa.DataType, *, numeric: bool = False) -> bool:
 
 def coded(column: pa.ChunkedArray, line: NDArray[np.int64]) -> Coded:
     """Return the column's texts, trimmed; cells of blanks alone are empty."""
-    texts = pc.utf8_trim_whitespace(column.cast(pa.string())).combine_chunks()
-    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    encoded = pc.if_else(pc.equal(texts, ""), None, texts).dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return Coded(encoded.dictionary.to_pylist(), codes, line)
+    # Most texts are repeated on every day of a card: each is trimmed once.
+    written = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    texts = pc.utf8_trim_whitespace(written.dictionary)
+    trimmed = pc.if_else(pc.equal(texts, ""), None, texts).dictionary_encode()
+    code_of = np.append(_codes(trimmed), -1)  # the last for cells that are empty
+    return Coded(trimmed.dictionary.to_pylist(), code_of[_codes(written)], line)
+
+
+def _codes(encoded: pa.DictionaryArray) -> NDArray[np.int64]:
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return np.asarray(codes, dtype=np.int64)
 
 
 def is_number(kind: pa.DataType) -> bool:

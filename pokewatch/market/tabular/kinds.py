@@ -43,11 +43,11 @@ def check_kinds(
         kinds, code = _kinds_of(cells, graded)
         # No grade is that of a raw copy; a condition or language that is not given may be any.
         rows = order if graded else order[code[order] != kinds.index("")]
-        first = np.full(int(card.max(initial=0)) + 1, -1)
-        first[card[rows[::-1]]] = rows[::-1]
-        before, after = first[card[rows]], rows
-        differ = code[before] != code[after]
-        before, after = before[differ], after[differ]
+        of_card, kind = card[rows], code[rows]
+        first = np.zeros(int(card.max(initial=0)) + 1, dtype=np.int64)
+        first[of_card[::-1]] = np.arange(len(rows))[::-1]
+        differ = np.flatnonzero(kind[first[of_card]] != kind)
+        before, after = rows[first[of_card[differ]]], rows[differ]
         pairs, at = np.unique(code[before] * len(kinds) + code[after], return_index=True)
         for pair, row in zip(pairs.tolist(), at.tolist(), strict=True):
             one, other = divmod(pair, len(kinds))

@@ -231,8 +231,8 @@ class RowReader:
         raw, column = self._raw_ids, self._identity
         ids, faults = ids_of(raw)
         for reason, wrong in faults.items():
-            rows = np.asarray([text in wrong for text in raw], dtype=np.bool_)
-            self.refuse(reason, rows, column)
+            rows = [row for row, text in enumerate(raw) if text in wrong] if wrong else []
+            self.refuse(reason, np.array(rows, dtype=np.int64), column)
         if column == "product_id":
             products = field_texts(self._sheet, self._columns, column)
             digits = pc.match_substring_regex(products, r"^[1-9][0-9]{0,18}$")
