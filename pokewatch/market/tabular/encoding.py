@@ -39,6 +39,7 @@ _KANA = re.compile(rb"[\x82\x83]")
 # an e with an accent there. A capital of Mac OS Roman is a small letter of CP1252.
 _MAC = re.compile(rb"[A-Za-z][\x8a\x8e\x9f](?=[a-z])")
 _CP1252 = re.compile(rb"[A-Za-z][\xe0-\xff](?=[a-z])")
+_DOS = re.compile(rb"[A-Za-z]\x82[a-z]")  # an e with an accent of code pages 437 and 850
 
 
 def decoded(data: bytes, encoding: str | None = None, setting: str = "") -> tuple[str, str]:
@@ -91,9 +92,9 @@ def _encoding_of(data: bytes, setting: str) -> str:
         if _mostly_utf8(data):
             raise _undecodable(data, error, "utf-8", setting) from None
         if _multi_byte(data):
-            raise _undecodable(
-                data, error, "utf-8, and the text does not look like CP1252", setting
-            ) from None
+            why = "utf-8, and the text does not look like CP1252"
+            other = "cp850" if _DOS.search(data) else "shift_jis"
+            raise _undecodable(data, error, why, setting, other) from None
         if len(_MAC.findall(data)) > len(_CP1252.findall(data)):
             raise _undecodable(
                 data, error, "utf-8, and the text looks like Mac OS Roman", setting, "mac_roman"

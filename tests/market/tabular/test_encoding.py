@@ -114,7 +114,8 @@ def test_other_formats_are_named(data: bytes, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding"), [("Pokémon", "mac_roman"), ("ピカチュウ", "shift_jis")]
+    ("text", "encoding"),
+    [("Pokémon", "mac_roman"), ("Pokémon", "cp850"), ("ピカチュウ", "shift_jis")],
 )
 def test_the_likely_encoding_is_named(text: str, encoding: str) -> None:
     with pytest.raises(TableError, match=f"name its encoding: THE_SETTING={encoding}$"):
