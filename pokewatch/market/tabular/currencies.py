@@ -29,13 +29,15 @@ def named_currencies(column: pa.ChunkedArray) -> NDArray[np.str_]:
 def usual_currency(columns: Columns, carried: NDArray[np.str_]) -> str:
     """Return the currency of rows that name none, by a header or the other cells, "" if none does.
 
-    `carried` are the currencies of the cells. All prices of Cardmarket, whose ids are called
-    idProduct, are in EUR. Raise TableError where two columns of prices differ.
+    `carried` are the currencies of the cells. All prices of Cardmarket are in EUR: its ids are
+    called idProduct, or it is in the name of the market price, as in `cardmarket_trend`. Raise
+    TableError where two columns of prices differ.
     """
     if named := _of_headers(columns.named):
         return named
     found = set(np.unique(carried).tolist()) - {""}
-    if not found and columns.has_market_ids:
+    of_market = "cardmarket" in columns.named["market_price"].casefold()
+    if not found and (of_market or columns.has_market_ids):
         return "EUR"
     known = found & set(CURRENCIES)
     return str(known.pop()) if len(found) == len(known) == 1 else ""

@@ -643,6 +643,11 @@ def test_prices_of_cardmarket_are_in_its_currency(tmp_path: Path) -> None:
     assert json.loads(table.cards["source_ids"][0].as_py()) == {"file": "7", "cardmarket": "7"}
 
 
+def test_a_price_that_is_named_after_cardmarket_is_in_its_currency(tmp_path: Path) -> None:
+    table = read(tmp_path, "card_id,date,Cardmarket Trend\na-1,2026-09-13,12.5\n")
+    assert (table.prices["currency"].to_pylist(), table.assumed_currency) == (["EUR"], "")
+
+
 @pytest.mark.parametrize(
     ("content", "assumed"),
     [
