@@ -213,3 +213,12 @@ def test_no_test_or_run_has_left_a_file_with_a_blank_name() -> None:
     names = [name for name in files.split("\0") if name]
     assert "pyproject.toml" in names
     assert [name for name in names if name != name.strip()] == []
+
+
+def test_no_generated_file_is_part_of_the_project() -> None:
+    """Such as the cards of runs that Metaflow copies into the current folder to show them."""
+    ignored = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    found = subprocess.run(ignored, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert found.splitlines() == []
+    cards = ["git", "check-ignore", "metaflow_card_cache/PokeWatchFlow/card.html"]
+    subprocess.run(cards, cwd=ROOT, capture_output=True, check=True)
