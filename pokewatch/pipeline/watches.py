@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pokewatch import notify
-from pokewatch.errors import PokeWatchError
+from pokewatch.errors import BookError, PokeWatchError, RegistryError
 from pokewatch.registry import Registry
 from pokewatch.settings import PriceWatchSettings
 from pokewatch.watches.database import WatchDatabase
@@ -28,26 +28,35 @@ def judge_watches(
     """Judge all watches by the champions' books, then send the deliveries that are due.
 
     `registries` are of one market each, by default the one that this process works on. A deploy on
-    a branch judges none: watches are about the market that is served. Raise WatchStoreError,
-    NoChampionError.
+    a branch judges none: watches are about the market that is served. A champion that cannot be
+    opened keeps neither the watches of other markets nor deliveries back, and is raised afterwards.
+    Raise WatchStoreError, NoChampionError, BookError, RegistryError.
     """
     registries = registries or [Registry()]
     if branch := registries[0].branch:
         logger.info("the watches are not judged on branch %s", branch)
         return JudgedWatches(), SentDeliveries()
+    failures: list[PokeWatchError] = []
     database = WatchDatabase.configured()
     try:
         store = WatchStore(database, PriceWatchSettings.read().watches_per_key)
         judged = JudgedWatches()
         for registry in registries:
-            champion = registry.resolve()
-            book = registry.open_book(champion)
-            judged += judge(store, book, champion.version, notify.address_digests())
+            try:
+                champion = registry.resolve()
+                book = registry.open_book(champion)
+            except (BookError, RegistryError) as error:
+                failures.append(error)
+            else:
+                judged += judge(store, book, champion.version, notify.address_digests())
         outbox = Outbox(database)
         outbox.prune()
-        return judged, Deliverer.configured(outbox).run()
+        sent = Deliverer.configured(outbox).run()
     finally:
         database.close()
+    if failures:
+        raise failures[0]
+    return judged, sent
 
 
 def deliver(follow: bool = False) -> SentDeliveries:

@@ -7,7 +7,7 @@ from pydantic import Field
 from pokewatch.settings.section import Section
 from pokewatch.settings.values import Names, Port, listed
 
-_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104  # compared with, not listened on
+_LOOPBACK_OF_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not listened on
 
 
 class ServingSettings(Section):
@@ -72,8 +72,8 @@ class ServingSettings(Section):
     @property
     def local_address(self) -> str:
         """Return the REST address of the MLServer of `pokewatch serve`, as seen by this machine."""
-        host = "127.0.0.1" if self.mlserver_host == _ALL_ADDRESSES else self.mlserver_host
-        return f"http://{host}:{self.mlserver_http_port}"
+        host = _LOOPBACK_OF_ALL.get(self.mlserver_host, self.mlserver_host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.mlserver_http_port}"
 
     def addresses(self, branch: str = "") -> list[str]:
         """Return the REST address of every MLServer that a deploy of the branch reloads."""

@@ -226,7 +226,13 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "reached_at"), [("192.0.2.1", "192.0.2.1"), ("0.0.0.0", "127.0.0.1")]
+    ("host", "reached_at"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("fd00::2", "[fd00::2]"),
+        ("::", "[::1]"),
+    ],
 )
 def test_a_deploy_reaches_the_mlserver_of_this_machine_where_it_listens(
     host: str, reached_at: str, monkeypatch: pytest.MonkeyPatch

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from pokewatch.errors import NoChampionError
 from pokewatch.pipeline import watches as steps
 from pokewatch.registry import Registry
+from pokewatch.settings import RegistrySettings
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.outbox import Outbox
@@ -38,6 +40,17 @@ def test_a_crossing_is_judged_and_told(watched: str, monkeypatch: pytest.MonkeyP
         assert f"Watch {watched}" in listener.heard[0]["message"]
         judged, sent = steps.judge_watches()
         assert (judged.fired, sent.sent, len(listener.heard)) == (0, 0, 1)
+
+
+def test_a_market_without_a_usable_champion_keeps_no_other_back(
+    watched: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = Registry(RegistrySettings.read(market="simulated-9"))
+    with listening() as listener:
+        monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)
+        with pytest.raises(NoChampionError, match="simulated-9"):
+            steps.judge_watches([without, Registry()])
+        assert f"Watch {watched}" in listener.heard[0]["message"]
 
 
 def test_a_branch_judges_nothing(watched: str, monkeypatch: pytest.MonkeyPatch) -> None:
