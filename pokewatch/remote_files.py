@@ -1,6 +1,7 @@
 """Small files on a remote: a folder, or S3."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,15 @@ def open_remote(address: str, settings: VersionSettings) -> tuple[Any, str]:
             options["endpoint_url"] = settings.dvc_endpoint_url
     files, root = url_to_fs(address.rstrip("/"), **options)
     return files, root
+
+
+def remote_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return what the file systems raise, and `others`, for an `except`.
+
+    That is OSError, and botocore's own where S3 is out of reach or has no credentials.
+    """
+    botocore = sys.modules.get("botocore.exceptions")  # imported where S3 is in use
+    return (OSError, *([botocore.BotoCoreError] if botocore else ()), *others)
 
 
 def write_atomically(files: Any, path: str, text: str) -> None:

@@ -14,7 +14,7 @@ from pokewatch.errors import VersionError
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
 from pokewatch.market.versions import DataVersions
-from pokewatch.remote_files import open_remote, write_atomically
+from pokewatch.remote_files import open_remote, remote_errors, write_atomically
 from pokewatch.settings import VersionSettings
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
@@ -34,7 +34,7 @@ class LatestVersions:
             version = str(files.cat_file(path).decode().strip())
         except FileNotFoundError:
             return None
-        except OSError as error:
+        except remote_errors() as error:
             raise VersionError(
                 f"the latest version of {lake} cannot be read from {path}: {error}"
             ) from error
@@ -60,7 +60,7 @@ class LatestVersions:
         files, path = self._location(lake)
         try:
             write_atomically(files, path, version)
-        except OSError as error:
+        except remote_errors() as error:
             raise VersionError(
                 f"the latest version of {lake} cannot be written to {path}: {error}"
             ) from error

@@ -24,7 +24,7 @@ from typing import Any
 from pokewatch.atomic_file import atomic_file
 from pokewatch.errors import VersionError
 from pokewatch.market.recent_saves import LIST, RecentSaves
-from pokewatch.remote_files import open_remote, read_json
+from pokewatch.remote_files import open_remote, read_json, remote_errors
 from pokewatch.settings import Home, VersionSettings
 
 _VERSION = re.compile(r"^[0-9a-f]{32}$")
@@ -268,5 +268,5 @@ def _reported(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (DvcException, ObjectFormatError, OSError, ValueError, sqlite3.Error) as error:
+    except remote_errors(DvcException, ObjectFormatError, ValueError, sqlite3.Error) as error:
         raise VersionError(f"{what}: {' '.join(str(error).split())}") from error

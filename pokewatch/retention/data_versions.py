@@ -14,7 +14,7 @@ from pokewatch.errors import VersionError
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.registry_database import ListedVersion
-from pokewatch.remote_files import open_remote, read_json, write_atomically
+from pokewatch.remote_files import open_remote, read_json, remote_errors, write_atomically
 from pokewatch.settings import VersionSettings, home_folder
 
 # A run saves its versions hours before it registers the model that cites them.
@@ -60,7 +60,7 @@ def remove_unused_files(
             unused = _remove(files, paths, saves, now - YOUNG)
             rest = {name: since[name].isoformat() for name in unreferenced if name not in unused}
             write_atomically(files, f"{root}/{_UNREFERENCED}", json.dumps(rest))
-    except (OSError, ValueError) as error:
+    except remote_errors(ValueError) as error:
         raise VersionError(f"the remote {settings.remote()} cannot be tidied: {error}") from error
     if unused:
         count = f"{len(unused):,} file{'s' if len(unused) > 1 else ''} of data versions"

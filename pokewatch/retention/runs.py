@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pokewatch.errors import VersionError
-from pokewatch.remote_files import open_remote
+from pokewatch.remote_files import open_remote, remote_errors
 from pokewatch.removals import Removals
 from pokewatch.settings import VersionSettings
 
@@ -57,7 +57,7 @@ def remove_old_runs(
     try:
         for flow in FLOWS:
             yield from _remove_runs_of(files, f"{path}/{flow}", now, keep, dry_run, own_task)
-    except (OSError, ValueError) as error:
+    except remote_errors(ValueError) as error:
         raise VersionError(f"the runs at {root} cannot be tidied: {error}") from error
 
 

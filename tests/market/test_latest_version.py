@@ -4,7 +4,7 @@ import shutil
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline.collection import collect_prices
 from pokewatch.pipeline.storage import open_raw_lake
+from pokewatch.retention.data_versions import remove_unused_files
 from pokewatch.settings import Home, VersionSettings
 from tests.s3 import reach
 
@@ -87,6 +88,27 @@ def test_days_that_a_lake_lacks_come_back_from_the_latest_version(remote: str, h
     assert lake.catalog().equals(cards)
     assert open_raw_lake(second.raw_version).days() == lake.days()
     assert open_raw_lake(first.raw_version).day(before[0]).equals(lake.day(before[0]))
+
+
+def test_a_remote_out_of_reach_leaves_a_lake_with_days_alone(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for the monitor, which reads what this machine has."""
+    lake = Lake(Home.read().lakes / "simulated-12-0")
+    collect(SimulatedSource(cards=12), lake, [date(2026, 1, 31)])
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", "s3://data/none")
+    monkeypatch.setenv("POKEWATCH_DVC_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert LatestVersions().restore(lake) is None
+    assert lake.days() == [date(2026, 1, 31)]
+    with pytest.raises(VersionError, match=r"s3://data/none cannot be tidied: .*credentials"):
+        list(remove_unused_files([], datetime.now(UTC), dry_run=True))
+    with pytest.raises(VersionError, match=r"cannot be saved to s3://data/none: .*credentials"):
+        LatestVersions().save(lake)
 
 
 def test_a_version_without_its_data_is_an_error_and_leaves_nothing(remote: str, home: Path) -> None:
