@@ -109,12 +109,12 @@ class Measurement:
         return next((each.made_on for each in self.calibrations if each.lag == self.horizon), None)
 
 
-def require_source(source: str, champion: RegisteredModel, book: PriceBook) -> None:
-    """Raise SettingsError where the prices to compare with are of another source than the book."""
-    if source != book.facts.source:
+def require_market(market: str, champion: RegisteredModel, book: PriceBook) -> None:
+    """Raise SettingsError where the prices to compare with are of another market than the book."""
+    if market != book.facts.market:
         raise SettingsError(
-            f"--source {source}: the champion, version {champion.version}, is of prices from "
-            f"{book.facts.source}; use the options of the pipeline's run"
+            f"these options are of the market {market}, and the champion, version "
+            f"{champion.version}, is of {book.facts.market}; use the options of the pipeline's run"
         )
 
 

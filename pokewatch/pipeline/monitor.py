@@ -20,13 +20,13 @@ from pokewatch.experiments.event_rates import event_rates
 from pokewatch.experiments.update import ExperimentUpdate, newest_standings
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
-from pokewatch.market.sources import open_source
+from pokewatch.market.sources import Source, open_source
 from pokewatch.monitoring.measurement import (
     Measurement,
     age_hours,
     first_training_day,
     measure,
-    require_source,
+    require_market,
     retraining_due,
 )
 from pokewatch.monitoring.record_update import RecordUpdate
@@ -88,12 +88,12 @@ def measure_market(market: Market) -> Measurement:
     result is logged alone: the servers, experiments and the track record are as of a later day.
 
     Raise NoChampionError where there is no model yet, LakeError where there are no prices, and
-    SettingsError where the champion is of another source.
+    SettingsError where the champion is of another market.
     """
     registry, settings = Registry(), MonitorSettings.read()
     champion = registry.resolve()
     book = registry.open_book(champion)
-    require_source(market.source, champion, book)
+    require_market(_opened(market).market, champion, book)
     panel = newest_prices(market, _day(registry.get_state(change_key(market.source))))
     found = measure(panel, champion, book, registry, settings)
     _log(registry, champion, found)
@@ -195,14 +195,7 @@ def newest_prices(market: Market, changed: date | None = None) -> Panel:
 
     Raise LakeError where there are no prices.
     """
-    opened = open_source(
-        market.source,
-        cards=market.cards,
-        seed=market.seed,
-        path=market.path,
-        categories=market.categories,
-    )
-    home = Home.read()
+    home, opened = Home.read(), _opened(market)
     lake = Lake(home.lakes / opened.lake_name)
     LatestVersions().restore(lake)
     days = [day for day in lake.days() if market.last_day is None or day <= market.last_day]
@@ -213,6 +206,11 @@ def newest_prices(market: Market, changed: date | None = None) -> Panel:
     with tempfile.TemporaryDirectory(prefix=".monitor-", dir=home.home) as scratch:
         process(lake, first, days[-1], 0, 1, Path(scratch), changed)
         return read_processed(Path(scratch))
+
+
+def _opened(market: Market) -> Source:
+    options = ("cards", "seed", "path", "categories")
+    return open_source(market.source, **{name: getattr(market, name) for name in options})
 
 
 def _settled(changed: date, horizon: int) -> date:

@@ -43,7 +43,6 @@ from pokewatch.settings import Home
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.track_record import read_record
 from pokewatch.valuation.walk_forward import walk_forward
-from tests.champion import make_champion as small_champion
 from tests.experiments.test_event_rates import event, write
 from tests.monitoring.listener import Listener, listening
 from tests.monitoring.markets import START, fill, market
@@ -191,10 +190,21 @@ def test_a_failed_update_is_notified_and_stops_nothing(
     assert any("the track record was not updated" in title for title in listener.titles())
 
 
-def test_a_champion_is_not_measured_by_prices_of_another_source(registry_home: Path) -> None:
-    small_champion(cards=8, days=40)
-    with pytest.raises(SettingsError, match=r"--source file: .* version 1, .* from simulated"):
-        measure_market(Market("file", 400, CARDS))
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        (Market("file", 400, CARDS, path=Path("my_prices.csv")), "file-my-prices"),
+        (Market("simulated", 400, CARDS, seed=5), "simulated-5"),
+        (Market("tcgcsv", 400, CARDS, categories="magic"), "magic-tcgplayer-usd"),
+    ],
+    ids=["source", "seed", "game"],
+)
+def test_a_champion_is_not_measured_by_prices_of_another_market(
+    other: Market, name: str, champion_home: Path
+) -> None:
+    refused = f"the market {name}, and the champion, version 1, is of simulated-0"
+    with pytest.raises(SettingsError, match=refused):
+        measure_market(other)
     assert Registry().get_state(MONITORING_KEY) == ""
 
 
