@@ -51,10 +51,10 @@ def collect_prices(
 ) -> Collected:
     """Collect the requested days into the lake of `source` and store it as a version.
 
-    A machine without that lake restores its latest version first. A run on a branch leaves the
-    latest version as it is: it may collect at the same time as production, and the last one of two
-    would remain. Raise SettingsError, with nothing collected, if fewer days than `needed` are
-    requested of a lake that has more.
+    Days of its latest version that the lake lacks, as on another machine, come back first. A run
+    on a branch leaves the latest version as it is: it may collect at the same time as production,
+    and the last one of two would remain. Raise SettingsError, with nothing collected, if fewer days
+    than `needed` are requested of a lake that has more.
     """
     opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
