@@ -204,7 +204,7 @@ def _owner(context: RequestContext) -> str:
     if context.key is None:
         raise ProblemError(
             FORBIDDEN,
-            "watches belong to API keys, and these pages need none: use `pokewatch watch list`, or "
+            "watches belong to API keys, and these pages need none: use pokewatch watch list, or "
             "GET /watches with a key",
         )
     return context.key.id
