@@ -1,9 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from pokewatch.market.tabular.sheet import TableError
-from tests.market.tabular.test_reading import A_12, found, read
+from pokewatch.market.tabular.summary import summary
+from tests.market.tabular.tables import A_12, found, read
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,63 @@ def test_the_header_of_another_price_names_the_currency_of_the_row(tmp_path: Pat
     table = read(tmp_path, "card_id,date,Price,Low (€)\na-1,2026-09-13,12.5,9\n")
     assert table.prices["currency"].to_pylist() == ["EUR"]
     assert table.assumed_currency == ""
+
+
+def test_a_currency_comes_from_cells_header_or_column(tmp_path: Path) -> None:
+    rows = ["a,2026-01-01,$1.50,", "b,2026-01-01,2.50,EUR", "c,2026-01-01,€3.50,USD"]
+    content = "\n".join(["card_id,date,price,currency", *rows])
+    table = read(tmp_path, content, currency="USD")
+    assert table.prices["currency"].to_pylist() == ["USD", "EUR"]
+    assert [each.reason for each in table.left_out] == [
+        "the price carries another currency than its currency column"
+    ]
+
+
+def test_cells_without_a_currency_have_that_of_the_others(tmp_path: Path) -> None:
+    table = read(
+        tmp_path,
+        "card_id,date,price,low\na,2026-01-01,€1.50,\nb,2026-01-01,2.50,\nc,2026-01-01,,\n"
+        "d,2026-01-01,N/A,\n",
+    )
+    assert table.prices["currency"].to_pylist() == ["EUR"] * 3
+    assert table.notes == ("1 row without a currency read as EUR, that of the others",)
+    mixed = read(
+        tmp_path, "card_id,date,price\na,2026-01-01,€1.50\nb,2026-01-01,$1\nc,2026-01-01,3\n"
+    )
+    assert mixed.prices["currency"].to_pylist() == ["EUR", "USD", "USD"]
+    assert mixed.notes == ()  # the currency of the options, which the report names
+
+
+def test_prices_of_cardmarket_are_in_its_currency(tmp_path: Path) -> None:
+    table = read(
+        tmp_path, 'idProduct,Low Price,Trend Price,AVG7,Date\n"7","9.5","10.2","",2026-09-13\n'
+    )
+    (row,) = table.prices.to_pylist()
+    assert (row["card_id"], row["market_price"], row["low_price"]) == ("7", 10.2, 9.5)
+    assert (row["currency"], table.assumed_currency) == ("EUR", "")
+    assert json.loads(table.cards["source_ids"][0].as_py()) == {"file": "7", "cardmarket": "7"}
+
+
+def test_a_price_that_is_named_after_cardmarket_is_in_its_currency(tmp_path: Path) -> None:
+    table = read(tmp_path, "card_id,date,Cardmarket Trend\na-1,2026-09-13,12.5\n")
+    assert (table.prices["currency"].to_pylist(), table.assumed_currency) == (["EUR"], "")
+
+
+@pytest.mark.parametrize(
+    ("content", "assumed"),
+    [
+        ("card;date;price\na;2026-09-13;12,50\n", "USD"),
+        ("card;date;price\na;2026-09-13;12,50 €\nb;2026-09-13;12,50\n", ""),
+        ("card;date;price (EUR)\na;2026-09-13;12,50\n", ""),
+        ("card;date;price;currency\na;2026-09-13;12,50;EUR\n", ""),
+        ("card;date;price;currency\na;2026-09-13;12,50;EUR\nb;2026-09-13;12,50;\n", "USD"),
+    ],
+    ids=["nowhere", "in a cell", "in the header", "in a column", "not in every row"],
+)
+def test_a_currency_that_no_cell_names_is_assumed(
+    tmp_path: Path, content: str, assumed: str
+) -> None:
+    table = read(tmp_path, content)
+    assert table.assumed_currency == assumed
+    said = "(USD where none is named: POKEWATCH_FILE_CURRENCY)"
+    assert any(said in line for line in summary(table)) == bool(assumed)

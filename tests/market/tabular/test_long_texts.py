@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from pokewatch.market.tabular.currencies import named_currencies
-from tests.market.tabular.test_reading import read
+from tests.market.tabular.tables import read
 
 LONG = "x" * 1_001
 COLUMNS = ("card_id", "date", "price", "name", "set_name", "rarity", "printing", "image_url")

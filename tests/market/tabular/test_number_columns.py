@@ -8,7 +8,7 @@ import pytest
 
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.summary import summary
-from tests.market.tabular.test_reading import found, read, table_of
+from tests.market.tabular.tables import found, read, table_of
 
 CENTS = "card_id,date,{}\n" + "".join(
     f"a-{number},2026-09-13,{cents}\n" for number, cents in enumerate((12345, 99, 250, 1000, 5))

@@ -9,7 +9,7 @@ import pytest
 
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.summary import summary
-from tests.market.tabular.test_reading import found, read, table_of
+from tests.market.tabular.tables import found, read, table_of
 from tests.market.tabular.workbook import Cell, write_workbook
 
 LAST_OF_BOTH = [("a-1", "2026-09-13", 12.5), ("a-1", "2026-09-14", 13.0)]

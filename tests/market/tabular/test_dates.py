@@ -1,0 +1,64 @@
+"""Days and times of rows as programs and countries write them."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.market.tabular.tables import A_12, found, read, table_of
+
+
+@pytest.mark.parametrize("hours", [-10, 0, 2, 13])
+def test_a_stamp_with_a_zone_is_its_utc_day(tmp_path: Path, hours: int) -> None:
+    zone = timezone(timedelta(hours=hours))
+    stamp = datetime(2026, 9, 13, 0, 30, tzinfo=UTC).astimezone(zone)
+    path = tmp_path / "prices.parquet"
+    kind = pa.timestamp("us", tz=f"{hours:+03d}:00")
+    stamps = pa.array([int(stamp.timestamp()) * 1_000_000]).cast(kind)
+    table = pa.table({"card_id": ["a-1"], "date": stamps, "market_price": [12.5]})
+    pq.write_table(table, path)
+    text = read(tmp_path, f"card_id,date,market_price\na-1,{stamp.isoformat()},12.5\n")
+    assert found(table_of(path)) == found(text) == A_12
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "13. 9. 2026",
+        "2026. 09. 13.",
+        "2026\u201309\u201313",
+        "13/Sep/2026",
+        "2026-Sep-13",
+        "13Sep2026",
+        "13 сентября 2026",
+        "13.9.2026, 10:00 Uhr",
+        "13.09.2026 um 10:00 Uhr",
+        "September 13, 2026 at 10:00\u202fPM",
+        "13/09/2026 22h05",
+        "13/9/2026 11:30:00 p.\u00a0m.",
+        "20260913T233000Z",
+        "20260914T0030+0200",
+        "2026-09-12 23:30 EST",
+        "2026-09-14 00:30 CEST",
+        "2026-09-14T00:30+02:00[Europe/Berlin]",
+        "2026-09-14 00:30 UTC+2",
+        "2026-09-14 00:30 UTC+530",
+        "2026-09-14 00:30 UTC+5:30",
+        "Mon Sep 14 2026 00:30:00 GMT+0200 (Central European Summer Time)",
+        "Sun Sep 13 23:30:00 2026",
+        "Sat Sep 12 23:30:00 PDT 2026",
+    ],
+)
+def test_a_day_or_time_as_programs_write_it(tmp_path: Path, cell: str) -> None:
+    assert found(read(tmp_path, f'card_id,date,price\na-1,"{cell}",12.5\n')) == A_12
+
+
+@pytest.mark.parametrize("cell", ["2026-09-13 10:00 BST", "13 listopada 2026", "2026-09-13T24:00"])
+def test_a_day_that_has_several_meanings_is_left_out(tmp_path: Path, cell: str) -> None:
+    table = read(tmp_path, f"card_id,date,price\na-1,2026-09-13,12.5\nb,{cell},1\n")
+    assert found(table) == A_12
+    assert str(table.left_out[0]).endswith(
+        f"date is not a day like 2025-10-22 (first in line 3: {cell!r})"
+    )

@@ -1,0 +1,41 @@
+"""Rows that name columns, and rows that only seem to."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.market.tabular.tables import read
+
+
+@pytest.mark.parametrize("again", ["CARD_ID,DATE,PRICE", "Card ID,Date,Price"])
+def test_a_header_in_another_case_begins_no_second_table(tmp_path: Path, again: str) -> None:
+    table = read(tmp_path, f"card_id,date,price\na,2026-09-13,1\n{again}\na,2026-09-14,2\n")
+    assert table.prices["market_price"].to_pylist() == [1.0, 2.0]
+    assert table.rejected["reason"].to_pylist() == ["repeats the header"]
+
+
+@pytest.mark.parametrize("kind", ["Pokemon,Foil", "Product,Pokemon"])
+def test_words_that_name_columns_are_values_of_cards_without_a_price(
+    tmp_path: Path, kind: str
+) -> None:
+    header = "name,game,printing,2026-09-12,2026-09-13\n"
+    table = read(tmp_path, f"{header}Abra,{kind},5,6\nMew,{kind},,\nZubat,{kind},7,8\n")
+    assert (table.prices["market_price"].to_pylist(), table.left_out) == ([5, 7, 6, 8], ())
+
+
+def test_a_row_whose_cells_name_columns_is_not_the_header(tmp_path: Path) -> None:
+    content = "name,type,game,2026-09-12,2026-09-13\nAbra,Product,Pokemon,5,6\n"
+    assert read(tmp_path, content).prices["market_price"].to_pylist() == [5, 6]
+
+
+def test_what_follows_another_header_is_left_out_with_its_lines(tmp_path: Path) -> None:
+    table = read(
+        tmp_path,
+        "card_id,date,price\na-1,2026-09-13,12.5\nset,date,value\nBase,2026-09-13,7\n,,\nX,x,1\n",
+    )
+    (left,) = table.left_out
+    assert (left.reason, left.rows, left.line) == (
+        "belongs to a second table, with other columns",
+        3,
+        3,
+    )
