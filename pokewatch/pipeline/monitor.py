@@ -60,6 +60,16 @@ class Market:
     last_day: date | None = None
     market: str = ""
 
+    def open(self) -> Source:
+        """Return the source of the prices."""
+        return open_source(
+            self.source,
+            cards=self.cards,
+            seed=self.seed,
+            path=self.path,
+            categories=self.categories,
+        )
+
     def parameters(self) -> dict[str, str]:
         """Return the parameters of `flow.py` for the same market."""
         given = {"days": str(self.days), "cards": str(self.cards)}
@@ -93,7 +103,7 @@ def measure_market(market: Market) -> Measurement:
     registry, settings = Registry(), MonitorSettings.read()
     champion = registry.resolve()
     book = registry.open_book(champion)
-    require_market(_opened(market).market, champion, book)
+    require_market(market.open().market, champion, book)
     panel = newest_prices(market, _day(registry.get_state(change_key(market.source))))
     found = measure(panel, champion, book, registry, settings)
     _log(registry, champion, found)
@@ -195,7 +205,7 @@ def newest_prices(market: Market, changed: date | None = None) -> Panel:
 
     Raise LakeError where there are no prices.
     """
-    home, opened = Home.read(), _opened(market)
+    home, opened = Home.read(), market.open()
     lake = Lake(home.lakes / opened.lake_name)
     LatestVersions().restore(lake)
     days = [day for day in lake.days() if market.last_day is None or day <= market.last_day]
@@ -206,11 +216,6 @@ def newest_prices(market: Market, changed: date | None = None) -> Panel:
     with tempfile.TemporaryDirectory(prefix=".monitor-", dir=home.home) as scratch:
         process(lake, first, days[-1], 0, 1, Path(scratch), changed)
         return read_processed(Path(scratch))
-
-
-def _opened(market: Market) -> Source:
-    options = ("cards", "seed", "path", "categories")
-    return open_source(market.source, **{name: getattr(market, name) for name in options})
 
 
 def _settled(changed: date, horizon: int) -> date:

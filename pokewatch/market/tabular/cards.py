@@ -34,7 +34,7 @@ def long_texts(sheet: Sheet, columns: Columns) -> dict[str, NDArray[np.bool_]]:
     found = {}
     for field in ("card_id", *_TEXTS):
         column = sheet.column(columns.named[field]) if field in columns.named else None
-        if column is None or not _holds_text(column.type):
+        if column is None or pa.types.is_primitive(column.type):
             continue
         if _may_be_long(column.cast(pa.string())):
             rows = _too_long(field_texts(sheet, columns, field))
@@ -45,10 +45,6 @@ def long_texts(sheet: Sheet, columns: Columns) -> dict[str, NDArray[np.bool_]]:
 def _may_be_long(texts: pa.Array) -> bool:
     """Return whether a text has more bytes than a card's may have letters: quick to tell."""
     return bool((pc.max(pc.binary_length(texts)).as_py() or 0) > LONGEST_TEXT)
-
-
-def _holds_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_dictionary(kind) or not pa.types.is_primitive(kind))
 
 
 def _too_long(texts: pa.Array) -> pa.Array:

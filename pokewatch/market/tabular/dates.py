@@ -53,20 +53,23 @@ _TIME_AT_END = re.compile(rf"[T\s,]\s*{_CLOCK}$")
 _HOUR = re.compile(r"\d{1,2}")
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
-    rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<mark>[-/]|\.\s?)(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{1,4}})\.?{_TIME}"
+    rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<mark>[-/]|\.\s?)(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{1,4}})"
+    rf"\.?{_TIME}"
 )
 _DAY_MONTH = re.compile(
     rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[\s/-]*(?:de )?(?P<month>[^\W\d_]{{3,10}})"
     rf"\.?,?[\s/-]*(?:de )?(?P<year>\d{{4}}|\d{{2}}){_TIME}"
 )
 _MONTH_DAY = re.compile(
-    rf"{_WEEKDAY}(?P<month>[^\W\d_]{{3,10}})\.?[\s-]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?[\s-]+(?P<year>\d{{4}}|\d{{2}}){_TIME}"
+    rf"{_WEEKDAY}(?P<month>[^\W\d_]{{3,10}})\.?[\s-]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?"
+    rf",?[\s-]+(?P<year>\d{{4}}|\d{{2}}){_TIME}"
 )
 _YEAR_MONTH_DAY = re.compile(
     rf"(?P<year>\d{{4}})[\s/-](?P<month>[^\W\d_]{{3,10}})\.?[\s/-](?P<day>\d{{1,2}}){_TIME}"
 )
 _UNIX = re.compile(  # as `date` and ctime write it
-    rf"(?:[^\W\d_]{{3}}\s)?(?P<month>[^\W\d_]{{3}})\s(?P<day>\d{{1,2}})\s{_CLOCK}\s(?P<year>\d{{4}})"
+    rf"(?:[^\W\d_]{{3}}\s)?(?P<month>[^\W\d_]{{3}})\s(?P<day>\d{{1,2}})\s{_CLOCK}"
+    r"\s(?P<year>\d{4})"
 )
 _CJK = re.compile(
     rf"(?P<year>\d{{4}})\s?[年년]\s?(?P<month>\d{{1,2}})\s?[月월]\s?(?P<day>\d{{1,2}})\s?[日일]{_TIME}"

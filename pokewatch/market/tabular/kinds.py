@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pokewatch.market.tabular.cells import Coded, coded
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
-from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder, without_signs
 from pokewatch.market.tabular.rows import candidates, key_words, texts_of
 from pokewatch.market.tabular.sheet import Sheet, TableError
 
@@ -58,7 +58,7 @@ def check_kinds(
 
 def _is_amount(text: str) -> bool:
     """Return whether a text is a number that is no grade: a column `foil` may have its price."""
-    number = text.strip("$€£¥ ")
+    number = without_signs(text)
     if not _AMOUNT.fullmatch(number):
         return False
     try:

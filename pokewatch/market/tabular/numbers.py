@@ -31,7 +31,12 @@ _NO_AMOUNT = re.compile(r"-+(?:[.,]-*)?")  # "- €" and "-,--", as a format of 
 def is_placeholder(text: str) -> bool:
     """Whether the cell says that there is no value."""
     typed = as_typed(text).casefold()
-    return typed in PLACEHOLDERS or _NO_AMOUNT.fullmatch(typed.strip("$€£¥ ")) is not None
+    return typed in PLACEHOLDERS or _NO_AMOUNT.fullmatch(without_signs(typed)) is not None
+
+
+def without_signs(text: str) -> str:
+    """Return the text of an amount without the sign of its currency."""
+    return text.strip("$€£¥ ")
 
 
 def decimal_of(cells: Iterable[Money]) -> tuple[Decimal | None, bool]:
