@@ -28,7 +28,7 @@ class PokeWatchMonitor(MonitorSpec):
     @step
     def start(self) -> None:
         """Select the prices."""
-        from pokewatch.pipeline.monitor import Market
+        from pokewatch.pipeline.monitored_market import Market
         from pokewatch.pipeline.parameters import parse_day
 
         self.prices = Market(

@@ -36,6 +36,7 @@ TESTED_ELSEWHERE = {
     "cli/serve.py": "by its commands; tests/integration/test_serve.py",
     "cli/tidy.py": "by its command; tests/retention/test_tidy.py",
     "retention/sizes.py": "by the checks and the rules; tests/retention/test_tidy.py",
+    "pipeline/monitored_market.py": "by the monitoring run; tests/pipeline/test_monitor.py",
     "pipeline/storage.py": "by the steps; tests/pipeline/test_processing.py",
     "settings/events.py": "by the log; tests/gateway/events/test_event_log.py",
     "settings/gateway.py": "by the settings; tests/test_settings.py",

@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from pokewatch.checks import failures
-from pokewatch.errors import LakeError, PokeWatchError, RetrainError
+from pokewatch.errors import PokeWatchError, RetrainError
 from pokewatch.experiments.event_rates import event_rates
 from pokewatch.experiments.update import ExperimentUpdate, newest_standings
-from pokewatch.market.lake import Lake
-from pokewatch.market.latest_version import LatestVersions
-from pokewatch.market.sources import Source, open_source
 from pokewatch.monitoring.measurement import (
     Measurement,
     age_hours,
@@ -33,53 +29,14 @@ from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.notify import send_once
 from pokewatch.pipeline.experiments import promote, settle_traffic
 from pokewatch.pipeline.market_runs import child_environment
+from pokewatch.pipeline.monitored_market import Market, newest_prices
 from pokewatch.registry import LAST_DAY, RegisteredModel, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY, figures_file
 from pokewatch.settings import Home, MonitorSettings
-from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.processed import process, read_processed
 
 logger = logging.getLogger("pokewatch.monitoring")
 
 SHOWN_EXPERIMENTS = 5  # in the track record
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """The prices of a monitoring run: their source and its options, and the days up to the last.
-
-    `market` is the named market, "" for the only one of the home.
-    """
-
-    source: str
-    days: int
-    cards: int = 1000
-    seed: int = 0
-    path: Path | None = None
-    categories: str | None = None
-    last_day: date | None = None
-    market: str = ""
-
-    def open(self) -> Source:
-        """Return the source of the prices."""
-        return open_source(
-            self.source,
-            cards=self.cards,
-            seed=self.seed,
-            path=self.path,
-            categories=self.categories,
-        )
-
-    def parameters(self) -> dict[str, str]:
-        """Return the parameters of `flow.py` for the same market."""
-        given = {"days": str(self.days), "cards": str(self.cards)}
-        if self.market:
-            given |= {"market": self.market}
-        else:
-            given |= {"source": self.source, "seed": str(self.seed)}
-            given |= {"file": str(self.path)} if self.path else {}
-            given |= {"categories": self.categories} if self.categories else {}
-        return given | ({"to": self.last_day.isoformat()} if self.last_day else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,24 +155,6 @@ def _run_pipeline(market: Market, flow: Sequence[str]) -> None:
         raise RetrainError(
             f"retraining failed: {Path(flow[0]).name} ended with {code}; its output has the cause"
         )
-
-
-def newest_prices(market: Market, changed: date | None = None) -> Panel:
-    """Return the panel of the newest days in the market's lake, restored if missing.
-
-    Raise LakeError where there are no prices.
-    """
-    home, opened = Home.read(), market.open()
-    lake = Lake(home.lakes / opened.lake_name)
-    LatestVersions().restore(lake)
-    days = [day for day in lake.days() if market.last_day is None or day <= market.last_day]
-    if not days:
-        name, until = opened.lake_name, f" up to {market.last_day}" if market.last_day else ""
-        raise LakeError(f"{name} has no prices{until}: run the pipeline first, with these options")
-    first = max(days[0], days[-1] - timedelta(days=market.days - 1))
-    with tempfile.TemporaryDirectory(prefix=".monitor-", dir=home.home) as scratch:
-        process(lake, first, days[-1], 0, 1, Path(scratch), changed)
-        return read_processed(Path(scratch))
 
 
 def _settled(changed: date, horizon: int) -> date:

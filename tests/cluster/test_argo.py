@@ -11,7 +11,8 @@ import pytest
 from hera.workflows import CronWorkflow, WorkflowTemplate
 
 from pokewatch.errors import RetrainError
-from pokewatch.pipeline.monitor import Market, retrain
+from pokewatch.pipeline.monitor import retrain
+from pokewatch.pipeline.monitored_market import Market
 from pokewatch.registry import Registry
 from tests.cluster.api import kubernetes
 from tests.cluster.flow import CLUSTER, FLOW, environment, start

@@ -24,14 +24,13 @@ from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.pipeline.collection import collect_prices, market_change
 from pokewatch.pipeline.experiments import Challenger, register_beside, start_experiment
 from pokewatch.pipeline.monitor import (
-    Market,
     decide,
     logged_events,
     measure_market,
-    newest_prices,
     retrain,
     settle_experiment,
 )
+from pokewatch.pipeline.monitored_market import Market, newest_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
 from pokewatch.pipeline.selection import require_passed, select_model
