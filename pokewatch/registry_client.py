@@ -34,6 +34,9 @@ class RegistryClient:
         self._settings = settings
         self._uri = settings.tracking_uri()
         self._connected: Any = None
+        # Read when MLflow is imported: whoever imports it has made a client before.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
     @contextmanager
     def request(self, failure: str) -> Iterator[Any]:
@@ -125,7 +128,6 @@ class RegistryClient:
 
     def _client(self) -> Any:
         if self._connected is None:
-            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
             from mlflow.tracking import MlflowClient
 
             for name in ("mlflow.store.db.utils", "alembic"):

@@ -267,3 +267,15 @@ def test_the_champion_of_an_embedded_registry_is_found_without_mlflow(
     code = "import sys; from pokewatch.registry import Registry; Registry().resolve(); "
     code += "sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_mlflow_reports_no_use_of_it(registry_home: Path, tmp_path: Path) -> None:
+    code = """
+from pokewatch.registry import Registry
+with Registry().client("it cannot be asked") as client:
+    client.search_experiments()
+"""
+    # Without the variables by which MLflow recognizes a test, which it does not report.
+    environment = {"POKEWATCH_HOME": str(registry_home), "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []  # else the id that it gives to an installation
