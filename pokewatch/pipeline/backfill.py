@@ -14,6 +14,7 @@ from pokewatch.market.merge import merge_cards
 from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline.collection import Collected
+from pokewatch.pipeline.storage import save_lake
 from pokewatch.settings import Home
 
 Month = tuple[date, date]
@@ -64,14 +65,13 @@ def merge_months(
     path: Path | None = None,
     categories: str | None = None,
 ) -> Collected:
-    """Merge the months into the lake of `source` and publish it as a version.
+    """Merge the months into the lake of `source` and store it with `save_lake`.
 
     Days that are already in the lake are not changed, except for games that they lack.
     """
     opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
-    latest = LatestVersions()
-    latest.restore(lake)
+    LatestVersions().restore(lake)
     before = lake.days()
     store = DataVersions(Home.read().home)
     written: set[date] = set()
@@ -82,7 +82,7 @@ def merge_months(
     days = lake.days()
     if not days:
         raise SettingsError(f"{source} has no prices for any of the requested days")
-    raw_version = latest.save(lake)
+    raw_version = save_lake(lake)
     report = {
         "written": [day.isoformat() for day in sorted(written)],
         "unchanged": [day.isoformat() for day in before if day not in written],

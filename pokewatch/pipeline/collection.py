@@ -15,7 +15,7 @@ from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.quality.days import QualityThresholds, check_days
 from pokewatch.market.sources import open_source
-from pokewatch.pipeline.storage import open_raw_lake
+from pokewatch.pipeline.storage import open_raw_lake, save_lake
 from pokewatch.registry import Registry, change_key
 from pokewatch.settings import Home, QualitySettings
 
@@ -49,21 +49,19 @@ def collect_prices(
     categories: str | None = None,
     needed: int = 1,
 ) -> Collected:
-    """Collect the requested days into the lake of `source` and store it as a version.
+    """Collect the requested days into the lake of `source` and store it with `save_lake`.
 
-    Days of its latest version that the lake lacks, as on another machine, come back first. A run
-    on a branch leaves the latest version as it is: it may collect at the same time as production,
-    and the last one of two would remain. Raise SettingsError, with nothing collected, if fewer days
-    than `needed` are requested of a lake that has more.
+    Days of its latest version that the lake lacks, as on another machine, come back first. Raise
+    SettingsError, with nothing collected, if fewer days than `needed` are requested of a lake that
+    has more.
     """
     opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
-    latest = LatestVersions()
-    latest.restore(lake)
+    LatestVersions().restore(lake)
     wanted = requested_days(opened, start, end, days)
     _require_enough(lake, wanted, needed)
     report = collect(opened, lake, wanted)
-    version = latest.save(lake, publish=not Registry().branch)
+    version = save_lake(lake)
     held = tuple(report.held_checks())
     first = next((day for day in lake.days() if wanted[0] <= day <= wanted[-1]), wanted[0])
     return Collected(source, opened.market, version, first, wanted[-1], report.to_json(), held)

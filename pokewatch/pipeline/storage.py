@@ -7,13 +7,24 @@ from datetime import timedelta
 from pathlib import Path
 
 from pokewatch.market.lake import Lake
+from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.versions import DataVersions
+from pokewatch.registry import Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.panel import Bools, Panel
 from pokewatch.valuation.processed import read_processed, read_quoted_days
 
 LOCAL_VERSIONS = 6  # that stay checked out on this machine; the remote has all of them
 _LONGEST_STEP = timedelta(hours=4)  # of the daily flow, which checks out what it reads as it starts
+
+
+def save_lake(lake: Lake) -> str:
+    """Store a lake as its latest version, and return it.
+
+    A run on a branch leaves the latest version as it is: it may collect at the same time as
+    production, and the last one of two would remain.
+    """
+    return LatestVersions().save(lake, publish=not Registry().branch)
 
 
 def open_raw_lake(version: str) -> Lake:

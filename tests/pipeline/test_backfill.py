@@ -89,6 +89,16 @@ def test_days_the_lake_has_are_left_as_they_are(home: Path) -> None:
     assert collected.raw_version != before.raw_version
 
 
+def test_a_branch_leaves_the_latest_version(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    production = collect_prices("simulated", days=5, cards=30, end=date(2026, 1, 31))
+    month = collect_month("simulated", (date(2026, 1, 1), date(2026, 1, 31)), cards=30)
+    monkeypatch.setenv("POKEWATCH_BRANCH", "test.mine")
+    merged = merge_months("simulated", [month], cards=30)
+    assert len(merged.report["written"]) == 26
+    assert merged.raw_version != production.raw_version
+    assert LatestVersions().all() == [production.raw_version]
+
+
 def test_a_game_that_days_of_the_lake_lack_is_added(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
