@@ -1,5 +1,6 @@
 """How Metaflow begins runs, and reports and ends the attempts of a step: its classes, amended."""
 
+import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,17 @@ class CheckedRun(runtime.NativeRuntime):
         elif not options["steps_to_rerun"]:
             _require_unfinished(f"{flow.name}/{options['clone_run_id']}")
         super().__init__(flow, graph, *arguments, **options)
+
+    def execute(self) -> None:
+        """Run the tasks. SIGTERM ends them, and the run as Ctrl-C does: no task goes on alone."""
+        signal.signal(signal.SIGTERM, self._stop)
+        super().execute()
+
+    def _stop(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for worker in self._workers.values():
+            worker._proc.terminate()
+        raise KeyboardInterrupt
 
 
 def _require_unfinished(run: str) -> None:
