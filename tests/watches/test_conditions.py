@@ -119,3 +119,4 @@ def test_texts() -> None:
     assert Condition("above", price=0.1 + 0.2).text("EUR") == "at or above 0.30 EUR"
     assert Condition("signal", signal="SELL").text(None) == "signal SELL"
     assert parse_moves("10%/7d").text(None) == "moves 10% in 7 days"
+    assert parse_moves("10%/1d").text(None) == "moves 10% in 1 day"
