@@ -20,12 +20,8 @@ from pokewatch.settings import Home
 Month = tuple[date, date]
 
 
-def months(start: date | None, end: date | None) -> list[Month]:
-    """Split the days from `start` to `end` into months. Raise SettingsError if there are none."""
-    if start is None or end is None:
-        raise SettingsError("--from and --to: a backfill needs both dates")
-    if start > end:
-        raise SettingsError(f"--from {start}: it is after --to {end}")
+def months(start: date, end: date) -> list[Month]:
+    """Split the days from `start` to `end` into months."""
     found: list[Month] = []
     while start <= end:
         following = (start.replace(day=1) + timedelta(days=32)).replace(day=1)

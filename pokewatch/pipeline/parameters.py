@@ -45,10 +45,7 @@ def check_monitor(*, days: int, last_day: str) -> None:
 
 def check_backfill(*, first_day: str, last_day: str) -> tuple[date, date]:
     """Return the first and last day of a backfill."""
-    first = parse_day(first_day, "--from", required=True)
-    last = parse_day(last_day, required=True)
-    if first is None or last is None:
-        raise ValueError("a required day was parsed as None")
+    first, last = _day(first_day, "--from"), _day(last_day, "--to")
     if first > last:
         raise SettingsError(f"--from {first}: it is after --to {last}; use an earlier day")
     if (last.year - first.year) * 12 + last.month - first.month >= MOST_MONTHS:
@@ -166,10 +163,12 @@ def parse_horizons(text: str) -> list[int]:
     return [int(name) for name in names]
 
 
-def parse_day(text: str, option: str = "--to", *, required: bool = False) -> date | None:
-    """Return the day of `text`, YYYY-MM-DD; None for "" unless a day is required."""
-    if not text and not required:
-        return None
+def parse_day(text: str) -> date | None:
+    """Return the last day, given as YYYY-MM-DD; None for ""."""
+    return _day(text, "--to") if text else None
+
+
+def _day(text: str, option: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:

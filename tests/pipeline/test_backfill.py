@@ -43,20 +43,6 @@ def test_months(start: str, end: str, expected: list[tuple[str, str]]) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("start", "end"), [(None, "2026-01-01"), ("2026-01-01", None)], ids=["from", "to"]
-)
-def test_a_day_that_is_left_empty_is_an_error(start: str | None, end: str | None) -> None:
-    days = [None if day is None else date.fromisoformat(day) for day in (start, end)]
-    with pytest.raises(SettingsError, match="needs both dates"):
-        months(*days)
-
-
-def test_no_days_are_no_months() -> None:
-    with pytest.raises(SettingsError, match="--from 2026-01-02: it is after --to 2026-01-01"):
-        months(date(2026, 1, 2), date(2026, 1, 1))
-
-
 def test_the_months_make_the_lake_that_one_collection_makes(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
