@@ -19,6 +19,7 @@ Bools = NDArray[np.bool_]
 Strings = NDArray[np.str_]
 Dates = NDArray[np.datetime64]
 
+_DAILY = ("market", "fresh", "low", "mid", "stale", "avg7", "avg30")  # arrays [d, n] of a panel
 _ALIASES = {
     "low_price": "low",
     "mid_price": "mid",
@@ -80,51 +81,32 @@ class Panel:
 
     def up_to(self, day: int) -> "Panel":
         """Return the panel as it was known on day index `day`, as views."""
-        end = day + 1
-        return replace(
-            self,
-            dates=self.dates[:end],
-            market=self.market[:end],
-            fresh=self.fresh[:end],
-            low=None if self.low is None else self.low[:end],
-            mid=None if self.mid is None else self.mid[:end],
-            stale=None if self.stale is None else self.stale[:end],
-            avg7=None if self.avg7 is None else self.avg7[:end],
-            avg30=None if self.avg30 is None else self.avg30[:end],
-        )
+        return self._of_days(slice(day + 1))
 
     def after(self, day: int) -> "Panel":
         """Return the panel from day index `day` on, as views."""
-        return replace(
-            self,
-            dates=self.dates[day:],
-            market=self.market[day:],
-            fresh=self.fresh[day:],
-            low=None if self.low is None else self.low[day:],
-            mid=None if self.mid is None else self.mid[day:],
-            stale=None if self.stale is None else self.stale[day:],
-            avg7=None if self.avg7 is None else self.avg7[day:],
-            avg30=None if self.avg30 is None else self.avg30[day:],
-        )
+        return self._of_days(slice(day, None))
 
     def select(self, cards: NDArray[Any]) -> "Panel":
         """Return the cards of an index or mask [n]."""
         return replace(
             self,
             card_id=self.card_id[cards],
-            market=self.market[:, cards],
-            fresh=self.fresh[:, cards],
-            low=None if self.low is None else self.low[:, cards],
-            mid=None if self.mid is None else self.mid[:, cards],
-            stale=None if self.stale is None else self.stale[:, cards],
-            avg7=None if self.avg7 is None else self.avg7[:, cards],
-            avg30=None if self.avg30 is None else self.avg30[:, cards],
             set_id=self.set_id[cards],
             rarity=self.rarity[cards],
             printing=self.printing[cards],
             released=self.released[cards],
             currency=self.currency[cards],
+            **self._daily((slice(None), cards)),
         )
+
+    def _of_days(self, days: slice) -> "Panel":
+        return replace(self, dates=self.dates[days], **self._daily(days))
+
+    def _daily(self, index: Any) -> dict[str, Any]:
+        """Return the arrays [d, n] at an index, by name; None for those that the panel lacks."""
+        columns = {name: getattr(self, name) for name in _DAILY}
+        return {name: each if each is None else each[index] for name, each in columns.items()}
 
 
 def fresh_quotes(market: Prices, traded: Bools | None = None, stale: Prices | None = None) -> Bools:
