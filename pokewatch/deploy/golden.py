@@ -95,7 +95,8 @@ def fair_price_shift(book: PriceBook, former: PriceBook) -> float | None:
     Each book is compared with the market prices of its own last day, so a move of the market is not
     a shift. None where the books share no valued card.
     """
-    shared = [card for card in book.cards.ids if former.cards.positions([card])[0] >= 0]
+    positions = former.cards.positions(book.cards.ids)
+    shared = [card for card, at in zip(book.cards.ids, positions, strict=True) if at >= 0]
     now, before = (_log_ratio(each, shared) for each in (book, former))
     both = np.isfinite(now) & np.isfinite(before)
     return float(np.expm1(np.median(np.abs(now[both] - before[both])))) if both.any() else None
