@@ -37,7 +37,7 @@ def summarize(registry: Registry, version: str) -> VersionSummary:
     book = open_book(registry, version)
     facts = book.facts
     days = (book.first_day, book.last_day)
-    return VersionSummary(version, facts.source, facts.currency, len(book.cards), *days)
+    return VersionSummary(version, facts.market, facts.currency, len(book.cards), *days)
 
 
 def require_compatible(registry: Registry, version: str, champion: str) -> None:
@@ -50,7 +50,7 @@ def require_compatible(registry: Registry, version: str, champion: str) -> None:
     except (RegistryError, BookError) as error:
         raise DeployError(f"{_refusal(version, champion)}: {error}; {REPLACE_HINT}") from None
     for name, ours, theirs in (
-        ("market", new.facts.source, served.facts.source),
+        ("market", new.facts.market, served.facts.market),
         ("currency", new.facts.currency, served.facts.currency),
     ):
         if ours != theirs:

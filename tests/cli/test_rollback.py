@@ -30,7 +30,7 @@ def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", "http://127.0.0.1:9")
     registry = Registry()
     register_book(registry, tmp_path / "1", 999)
-    register_book(registry, tmp_path / "2", 12, source="tcgcsv", currency="EUR")
+    register_book(registry, tmp_path / "2", 12, market="file-mine", currency="EUR")
     registry.set_alias(CHAMPION, "2")
     registry.set_alias(PREVIOUS, "1")
     return registry
@@ -57,7 +57,7 @@ def test_it_shows_the_change_and_asks_for_confirmation(
         "champion",
         "now",
         "2",
-        "tcgcsv",
+        "file-mine",
         "EUR",
         "12",
         "2026-01-01",
@@ -69,7 +69,7 @@ def test_it_shows_the_change_and_asks_for_confirmation(
         "the",
         "rollback",
         "1",
-        "simulated",
+        "simulated-0",
         "USD",
         "999",
         "2026-01-01",

@@ -322,12 +322,13 @@ def test_a_version_that_was_undone_is_not_deployed_again(registry: Registry) -> 
 @pytest.mark.parametrize(
     ("count", "days", "facts", "reason"),
     [
-        (40, 5, {"source": "tcgcsv"}, "its market is tcgcsv, not simulated"),
+        (40, 5, {"market": "file-mine"}, "its market is file-mine, not simulated-0"),
+        (40, 5, {"market": "simulated-7"}, "its market is simulated-7, not simulated-0"),
         (40, 5, {"currency": "EUR"}, "its currency is EUR, not USD"),
         (40, 4, {}, "its prices end on 2026-01-04, those of the champion on 2026-01-05"),
         (37, 5, {}, "it lacks 3 of its 40 cards, limit 5%"),
     ],
-    ids=["market", "currency", "days", "cards"],
+    ids=["source", "seed", "currency", "days", "cards"],
 )
 def test_another_market_or_older_prices_replace_the_champion_only_on_request(
     count: int, days: int, facts: dict[str, str], reason: str, registry: Registry, tmp_path: Path
