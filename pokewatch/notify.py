@@ -82,7 +82,7 @@ def notify_one(digest: str, title: str, body: str, settings: NotifySettings | No
 def invalid_addresses() -> list[int]:
     """Return the numbers, from 1, of the addresses of POKEWATCH_NOTIFY_URLS that cannot be used.
 
-    None where Apprise is not installed: nothing is notified from there.
+    Empty where Apprise is not installed: nothing is notified from there.
     """
     addresses = NotifySettings.read().addresses()
     if not addresses or find_spec("apprise") is None:

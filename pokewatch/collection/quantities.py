@@ -22,15 +22,14 @@ _WHOLE: Mapping[Decimal, re.Pattern[str]] = {
 
 
 def quantity_of(values: Mapping[str, str], decimal: Decimal | None = None) -> int:
-    """Return the number of copies: 1 where no column says it.
+    """Return the number of copies: 1 where no column says it, 0 where the column `added` is empty.
 
     `decimal` is the decimal mark of the column. Raise ValueError, with the reason, for what is no
     number of copies, or may be two.
     """
     given = [values[name] for name in ("quantity", "added") if values.get(name)]
     if not given:
-        has_column = "quantity" in values or "added" in values
-        return 0 if has_column and "added" in values else 1
+        return 0 if "added" in values else 1
     total = sum(_count(text, decimal) for text in given)
     total *= PLAYSET if is_yes(values.get("playset", "")) else 1
     if total > MAX_QUANTITY:

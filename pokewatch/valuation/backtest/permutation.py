@@ -25,7 +25,7 @@ _CANDIDATES = 10  # at least so many cards for the trades of a card to be moved 
 
 @dataclass(frozen=True, slots=True)
 class RandomTrades:
-    """The same trades in cards drawn from the same alike.
+    """The same trades, moved to cards drawn at random from those alike.
 
     `candidates` is the median number of cards, its own included, that a trade is drawn from; the
     test has no power where it is near 1.
