@@ -38,7 +38,15 @@ class _RawBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cards: Annotated[list[Any], Meta(max_length=MAX_BATCH_ROWS)]
 
 
+class _AnsweredCard(msgspec.Struct, frozen=True):
+    """What an event has of an answer: its card by id, however it was asked for, and its market."""
+
+    card_id: str
+    market: str
+
+
 _encode = msgspec.json.Encoder().encode
+_decode_answered = msgspec.json.Decoder(_AnsweredCard).decode
 _decode_fair_price = msgspec.json.Decoder(FairPriceRequest).decode
 _decode_batch = msgspec.json.Decoder(BatchRequest).decode
 # As with `finite_float`: an infinite number exceeds the largest price and is refused for that.
@@ -63,9 +71,10 @@ class FairPriceEndpoint:
         found, stale = await prices.find(query)
         prices.predictions[found.signal] += 1
         if self._events is not None:
-            version, arm = found.versions.model_version, self._markets.arm(market.id, context)
+            card, version = _decode_answered(found.prefix + b"}"), found.versions.model_version
+            arm, offered = self._markets.arm(card.market, context), query.offered
             self._events.add(
-                context.key, arm, market.id, query.card_id, query.offered, found.signal, version
+                context.key, arm, card.market, card.card_id, offered, found.signal, version
             )
         return 200, _HEADERS, answer_body(found.prefix, stale, context.request_id)
 
