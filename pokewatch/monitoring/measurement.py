@@ -163,15 +163,15 @@ def first_training_day(changed: date, horizon: int) -> date:
 
 
 def retraining_due(
-    today: date, last: date | None, cooldown: int, failed: bool, trainable_on: date | None
+    today: date, last: date | None, cooldown: int, outdated: bool, trainable_on: date | None
 ) -> bool:
-    """Return whether to retrain: a check failed, and the last retraining is `cooldown` days ago.
+    """Return whether to retrain outdated models: the last time is `cooldown` days ago or more.
 
     Also due once models can be trained on a changed market, if they have not been since.
     """
     if trainable_on is not None and trainable_on <= today and (last is None or last < trainable_on):
         return True
-    return failed and (last is None or today - last >= timedelta(days=cooldown))
+    return outdated and (last is None or today - last >= timedelta(days=cooldown))
 
 
 def age_hours(last_day: date, now: datetime) -> float:

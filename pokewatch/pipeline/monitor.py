@@ -115,6 +115,7 @@ def decide(market: Market, found: Measurement) -> Action:
     keys = change_key(market.source), _retrained_key(market.source)
     known, last = (_day(registry.get_state(key)) for key in keys)
     detected = found.changed_since(settings.monitor_drift)
+    outdated = detected is not None
     changed = (
         detected
         if detected and (known is None or found.measured_on >= _settled(known, found.horizon))
@@ -122,13 +123,13 @@ def decide(market: Market, found: Measurement) -> Action:
     )
     trainable_on = first_training_day(changed, found.horizon) if changed else None
     due = retraining_due(
-        found.measured_on, last, settings.retrain_cooldown_days, detected is not None, trainable_on
+        found.measured_on, last, settings.retrain_cooldown_days, outdated, trainable_on
     )
     if changed and changed != known:
         registry.set_state(change_key(market.source), changed.isoformat())
     return Action(
         due and settings.retrain,
-        _why(found, due, detected is not None, last, trainable_on, settings),
+        _why(found, due, outdated, last, trainable_on, settings),
         changed,
     )
 
@@ -191,7 +192,7 @@ def _notify(found: Measurement, settings: MonitorSettings) -> None:
 def _why(
     found: Measurement,
     due: bool,
-    trainable: bool,
+    outdated: bool,
     last: date | None,
     trainable_on: date | None,
     settings: MonitorSettings,
@@ -204,7 +205,7 @@ def _why(
     if due:
         later = f"; models can be trained on it from {trainable_on} on" if trainable_on else ""
         return f"failed: {names}{later}"
-    if trainable:
+    if outdated:
         again = last and last + timedelta(days=settings.retrain_cooldown_days)
         return f"failed: {names}; retrained on {last}, so not before {again}"
     if found.failed:

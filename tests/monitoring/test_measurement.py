@@ -79,7 +79,7 @@ def test_first_day_of_a_changed_market(
 
 
 @pytest.mark.parametrize(
-    ("last", "failed", "trainable_on", "due"),
+    ("last", "outdated", "trainable_on", "due"),
     [
         (NO_DAY, False, NO_DAY, False),
         (NO_DAY, True, NO_DAY, True),
@@ -104,9 +104,9 @@ def test_first_day_of_a_changed_market(
     ],
 )
 def test_when_models_are_retrained(
-    last: date | None, failed: bool, trainable_on: date | None, due: bool
+    last: date | None, outdated: bool, trainable_on: date | None, due: bool
 ) -> None:
-    assert retraining_due(TODAY, last, 7, failed, trainable_on) is due
+    assert retraining_due(TODAY, last, 7, outdated, trainable_on) is due
 
 
 def test_training_starts_after_the_horizon() -> None:
