@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pokewatch.atomic_file import atomic_file
 from pokewatch.checks import failures
 from pokewatch.errors import PokeWatchError, RetrainError
 from pokewatch.experiments.event_rates import event_rates
@@ -228,16 +229,10 @@ def _log(registry: Registry, champion: RegisteredModel, found: Measurement) -> N
 
 def _publish(registry: Registry, found: Measurement) -> None:
     """Publish the figures: in a file to MLServers on this machine, in the state to others."""
-    path = figures_file(registry.market)
-    registry.set_state(MONITORING_KEY, _write_latest(path, found.measured_on, found.figures()))
-
-
-def _write_latest(path: Path, measured_on: date, figures: Mapping[str, float]) -> str:
-    """Replace the file of the latest figures atomically. Return its content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"measured_on": measured_on.isoformat(), "figures": dict(figures)}
+    content = {"measured_on": found.measured_on.isoformat(), "figures": found.figures()}
     document = json.dumps(content, allow_nan=False)
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(document)
-    part.replace(path)
-    return document
+    path = figures_file(registry.market)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as file:
+        file.write(document.encode())
+    registry.set_state(MONITORING_KEY, document)

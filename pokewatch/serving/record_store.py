@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pokewatch.atomic_file import atomic_file
 from pokewatch.errors import PokeWatchError, TrackRecordError
 from pokewatch.registry import Registry
 from pokewatch.settings import Home
@@ -25,7 +26,6 @@ from pokewatch.valuation.track_record import (
     read_record,
     verify,
     write_record,
-    write_whole,
 )
 
 _ARTIFACTS = "track_record"
@@ -103,7 +103,9 @@ class RecordStore:
             try:
                 verify(path, file)
             except TrackRecordError:
-                write_whole(path, self._fetched(file.run_id, f"{_ARTIFACTS}/{file.name}"))
+                content = self._fetched(file.run_id, f"{_ARTIFACTS}/{file.name}")
+                with atomic_file(path) as restored:
+                    restored.write(content)
                 verify(path, file)
 
     def _log(self, path: Path, run_id: str) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pokewatch.atomic_file import atomic_file
 from pokewatch.errors import TrackRecordError
 
 FORMAT = "pokewatch-track-record"
@@ -165,21 +166,12 @@ def write_record(folder: Path, record: TrackRecord) -> None:
         last = read_record(folder)
     except TrackRecordError:
         last = None
-    write_whole(folder / DOCUMENT, record.to_bytes())
+    with atomic_file(folder / DOCUMENT) as document:
+        document.write(record.to_bytes())
     listed = {each.name for known in (record, last) if known for each in known.files}
     for path in folder.glob("*.parquet"):
         if path.name not in listed:
             path.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file all at once."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def add_issues(
