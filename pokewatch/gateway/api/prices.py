@@ -39,7 +39,7 @@ class _RawBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _AnsweredCard(msgspec.Struct, frozen=True):
-    """What an event has of an answer: its card by id, however it was asked for, and its market."""
+    """The card of an answer, by its id however it was asked for, and its market."""
 
     card_id: str
     market: str
