@@ -12,6 +12,7 @@ from pokewatch.collection.games import game_key
 from pokewatch.collection.names import (
     bare_number,
     base_key,
+    has_parentheses,
     is_promo,
     name_key,
     number_keys,
@@ -70,7 +71,7 @@ class CardIndex:
             name = name_key(full_name, number or "")
             card = IndexedCard(
                 name,
-                base_key(full_name, number or "") if "(" in full_name else name,
+                base_key(full_name, number or "") if has_parentheses(full_name) else name,
                 number_keys(number or ""),
                 set_name,
                 set_id,

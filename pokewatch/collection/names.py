@@ -13,7 +13,7 @@ _DIGIT = re.compile(r"\d")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _SET_PREFIX = re.compile(r"^[A-Za-z]{1,6}\d{0,3}\s*:\s*")
 _NUMBER_SUFFIX = re.compile(r"\s-\s+[A-Za-z]*\d[\w/-]*$")
-_PARENTHESES = re.compile(r"\([^()]*\)")
+_PARENTHESES = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _SET_WORDS = {"pokemon", "tcg", "the", "set", "and", "trading", "card", "game"}
 _PRINTING_WORDS = {
     "normal",
@@ -136,8 +136,16 @@ def name_key(name: str, number: str = "") -> str:
 
 
 def base_key(name: str, number: str = "") -> str:
-    """Return the words of a name without those in parentheses: of a card and its variants."""
-    return name_key(_PARENTHESES.sub(" ", name) if "(" in name else name, number)
+    """Return the words of a name without those in parentheses: of a card and its variants.
+
+    Catalogues write some of them in brackets: `Professor's Research [Professor Elm]`.
+    """
+    return name_key(_PARENTHESES.sub(" ", name) if has_parentheses(name) else name, number)
+
+
+def has_parentheses(name: str) -> bool:
+    """Return whether a name has words in parentheses or brackets."""
+    return "(" in name or "[" in name
 
 
 @lru_cache(maxsize=1_024)

@@ -101,6 +101,22 @@ CARDS = [
         None,
         "Normal",
     ),
+    (
+        "tcgplayer-610478-normal",
+        "research_elm",
+        "Professor's Research [Professor Elm]",
+        "SV: Prismatic Evolutions",
+        "123/131",
+        "Normal",
+    ),
+    (
+        "tcgplayer-610631-holofoil",
+        "research_elm_pattern",
+        "Professor's Research [Professor Elm] (Poke Ball Pattern)",
+        "SV: Prismatic Evolutions",
+        "123/131",
+        "Holofoil",
+    ),
 ]
 
 # Of the only printing of a card, and of two printings

@@ -107,6 +107,27 @@ CASES: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"name": "Farfetchd", "number": "83"}, "matched", ["farfetchd_83"]),
     ({"name": "Farfetch\u2019d", "set_name": "Scarlet & Violet 151"}, "matched", ["farfetchd_83"]),
     ({"name": "Evolving Skies Booster Box", "set_name": "Evolving Skies"}, "matched", ["box"]),
+    (
+        {"name": "Professor's Research (Professor Elm)", "number": "123/131"},
+        "matched",
+        ["research_elm"],
+    ),
+    (
+        {"name": "Professor's Research [Professor Elm]", "number": "123/131"},
+        "matched",
+        ["research_elm"],
+    ),
+    (
+        {"name": "Professor's Research", "number": "123", "printing": "Normal"},
+        "matched",
+        ["research_elm"],
+    ),
+    (
+        {"name": "Professor's Research (Professor Elm)", "number": "123/131", "printing": "Foil"},
+        "ambiguous",
+        ["research_elm"],
+    ),
+    ({"name": "Professor's Research [Professor Oak]"}, "unmatched", ["research_elm"]),
     ({"name": "Mewtwo", "number": "10/102"}, "unmatched", []),
     ({"name": "\u202e"}, "unmatched", []),
 ]
