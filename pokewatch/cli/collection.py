@@ -167,6 +167,11 @@ def _print_totals(worth: Mapping[str, Any]) -> None:
         for name in ("matched", "ambiguous", "unmatched")
         if counts[name]["lines"] or name == "matched"
     ]
+    unvalued = sum(
+        row["outcome"] == "matched" and row["why_unvalued"] is not None for row in worth["lines"]
+    )
+    if unvalued:
+        parts[0] += f" ({unvalued} lines of them not valued)"
     print_wrapped(", ".join(parts))
     print_wrapped(
         f"{totals['copies']} copies worth {totals['market']:,.2f} {currency} at market prices of "

@@ -104,6 +104,7 @@ def _parts(worth: CollectionWorth) -> dict[str, object]:
         "hidden": len(valued) - len(valued[:_SHOWN]),
         "to_sell": [line for line in valued if line.advice == "sell"],
         "unvalued": unvalued[:_SHOWN],
+        "matched_unvalued": sum(line.outcome == "matched" for line in unvalued),
         "refused": worth.refused[:_SHOWN],
         "hidden_unvalued": len(unvalued[_SHOWN:]) + len(worth.refused[_SHOWN:]),
     }

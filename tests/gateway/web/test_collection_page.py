@@ -41,6 +41,11 @@ def test_an_uploaded_file_is_valued_as_by_the_api(gateway: Gateway, encoding: st
     assert response.headers["cache-control"] == "private, no-cache"
 
 
+def test_lines_that_are_matched_and_not_in_the_sum_are_counted(gateway: Gateway) -> None:
+    lines = "name,set,number,condition\nPokémon 4,Set 0,4/100,PSA 10\nPokémon 4,Set 0,4/100,NM\n"
+    assert "2 lines matched (1 of them not valued)." in words(page(upload(gateway, lines.encode())))
+
+
 def test_a_row_tells_its_card_from_others_of_its_name(gateway: Gateway) -> None:
     text = words(page(upload(gateway, b"", text="card_id,quantity\ncard_4,1200\n")))
     assert "Pokémon 4 Set 0 · 004/100 · Normal · NM 1,200 $5.04" in text
