@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode
 
 import msgspec
 
@@ -17,6 +17,7 @@ from pokewatch.gateway.web.page_queries import PageQuery
 from pokewatch.gateway.web.rendering import Templates
 
 _STALE_HOURS = 36
+_FIELDS = {"q": "the search", "price": "the asked price", "min_price": "the least price"}
 
 
 class PageRenderer:
@@ -91,7 +92,8 @@ class PageRenderer:
 
     def problem(self, context: RequestContext, problem: ProblemError) -> Answer:
         """Return the page of a problem."""
-        values = {"kind": problem.kind, "detail": problem.detail, "near": problem.near}
+        values = {"kind": problem.kind, "detail": problem.detail, "near": problem.near, "back": ""}
+        values |= _query_fault(context, problem)
         body = self.render("problem.html", context, values | {"request_id": context.request_id})
         return problem.kind.status, problem_headers(problem), body
 
@@ -107,6 +109,18 @@ class PageRenderer:
                 poller = each.poller
                 values += [each.id, repr(poller.current_versions()), str(poller.settings_changes)]
         return ("page", market.model, context.scope["path"], *values, day)
+
+
+def _query_fault(context: RequestContext, problem: ProblemError) -> dict[str, str]:
+    """Return what is wrong with the fields of a form, in words, and the page without them."""
+    faults = {each.pointer[1:]: each.detail for each in problem.errors if each.pointer[:1] == "?"}
+    if not faults or "" in faults:
+        return {}
+    said = [f"{_FIELDS.get(name, name.replace('_', ' '))}: {why}" for name, why in faults.items()]
+    given = parse_qsl(context.scope["query_string"].decode("latin-1"))
+    kept = urlencode([(name, value) for name, value in given if name not in faults])
+    path = quote(context.scope["path"])
+    return {"detail": "; ".join(said), "back": f"{path}?{kept}" if kept else path}
 
 
 def problem_headers(problem: ProblemError) -> list[Header]:

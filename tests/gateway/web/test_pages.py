@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -388,6 +388,29 @@ def test_a_page_judges_the_prices_that_the_api_judges(
 )
 def test_problems_are_pages(hostile: Gateway, path: str, status: int, text: str) -> None:
     assert text in words(page(hostile.get(path, key="", headers=BROWSER), status))
+
+
+FAULTS = [
+    (
+        "/cards/card_4?range=1y&price=a%26b&condition=LP",
+        "The asked price: 'a&b' is not a price such as 3.50.",
+        "/cards/card_4?range=1y&condition=LP",
+    ),
+    ("/movers?min_price=cheap&days=1", "The least price: 'cheap' is not", "/movers?days=1"),
+    ("/movers?days=3", "Days: must be '1', '30' or '7', not '3'.", "/movers"),
+    (f"/cards?q={'x' * 300}", "The search: must have at most 200 characters", "/cards"),
+]
+
+
+@pytest.mark.parametrize(("path", "said", "back"), FAULTS, ids=[path[:30] for path, *_ in FAULTS])
+def test_a_mistake_in_a_form_leads_back_to_its_page(
+    hostile: Gateway, path: str, said: str, back: str
+) -> None:
+    refused = hostile.get(path, key="", headers=BROWSER)
+    found = page(refused, 422)
+    assert said in words(found)
+    assert f'<a href="{escape(back)}">Show the page without it</a>' in refused.text
+    page(hostile.get(back, key="", headers=BROWSER))
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/cards/", "/cards//history", "/%F0%9F%98%80"])
