@@ -34,6 +34,11 @@ def test_pages_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None
     assert "€" in response.text or path in ("/sets/set0", "/track-record", "/status", "/collection")
 
 
+def test_the_status_says_which_market_its_facts_are_of(both: Gateway) -> None:
+    for path, market in (("/status", "simulated-1"), ("/status?market=file-europe", "file-europe")):
+        assert f"The market {market} Source" in words(page(both.get(path, key="", headers=BROWSER)))
+
+
 def test_the_command_of_a_card_names_its_market(both: Gateway) -> None:
     shown = words(page(both.get("/cards/card_4?market=file-europe", key="", headers=BROWSER)))
     assert re.search(r"pokewatch watch add card_4 --below [\d.]+ --market file-europe ?,", shown)
