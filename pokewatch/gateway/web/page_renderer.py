@@ -118,9 +118,9 @@ def _query_fault(context: RequestContext, problem: ProblemError) -> dict[str, st
         return {}
     said = [f"{_FIELDS.get(name, name.replace('_', ' '))}: {why}" for name, why in faults.items()]
     given = parse_qsl(context.scope["query_string"].decode("latin-1"))
-    kept = urlencode([(name, value) for name, value in given if name not in faults])
+    rest = urlencode([(name, value) for name, value in given if name not in faults])
     path = quote(context.scope["path"])
-    return {"detail": "; ".join(said), "back": f"{path}?{kept}" if kept else path}
+    return {"detail": "; ".join(said), "back": f"{path}?{rest}" if rest else path}
 
 
 def problem_headers(problem: ProblemError) -> list[Header]:
