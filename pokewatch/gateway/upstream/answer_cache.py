@@ -40,6 +40,8 @@ class CachedAnswer(msgspec.Struct, frozen=True, gc=False):
 class AnswerCache:
     """LRU cache of at most `max_bytes`. While it is not `enabled`, only `stale` finds answers.
 
+    An answer ages from the moment at which an answer of its versions was last made or found fresh:
+    until then it was what the model server would have said.
     Look-ups are counted for the `market` that they are given.
     """
 
@@ -57,6 +59,7 @@ class AnswerCache:
         self._clock = clock
         self._entries: OrderedDict[Hashable, CachedAnswer] = OrderedDict()
         self._versions: dict[tuple[str, str], Versions] = {}
+        self._current_at: dict[Versions, float] = {}
         self._lookups = metrics.cache
         self.bytes = 0
 
@@ -72,12 +75,16 @@ class AnswerCache:
             return None
         self._lookups.of(market)["hit"] += 1
         self._entries.move_to_end(request)
+        self._current_at[found.versions] = self._clock()
         return found
 
     def stale(self, request: Hashable, market: str = "") -> CachedAnswer | None:
         """Return the last answer to `request` from any versions, unless it is too old."""
         found = self._entries.get(request)
-        if found is None or self._clock() - found.at >= self._stale_seconds:
+        if found is None:
+            return None
+        current_at = max(found.at, self._current_at.get(found.versions, found.at))
+        if self._clock() - current_at >= self._stale_seconds:
             return None
         self._lookups.of(market)["stale"] += 1
         return found
@@ -98,7 +105,8 @@ class AnswerCache:
         else:
             self.bytes -= replaced.size
             size = replaced.size + len(prefix) - len(replaced.prefix)
-        entry = CachedAnswer(prefix, versions, self._clock(), signal, size)
+        self._current_at[versions] = now = self._clock()
+        entry = CachedAnswer(prefix, versions, now, signal, size)
         self.bytes += size
         self._entries[request] = entry
         while self.bytes > self._max_bytes:
@@ -113,6 +121,7 @@ class AnswerCache:
         if versions is None:
             if len(self._versions) >= _MAX_VERSIONS:
                 self._versions.clear()
+                self._current_at.clear()
             versions = self._versions[key] = Versions(*key)
         return versions
 

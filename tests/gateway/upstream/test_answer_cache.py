@@ -40,6 +40,23 @@ def test_disabled_cache_still_serves_stale_answers() -> None:
     assert cache.stale("card") is None
 
 
+@pytest.mark.parametrize("asked", ["card", "page"])
+def test_an_answer_ages_once_its_versions_are_not_served(asked: str) -> None:
+    """A page found fresh shows answers that are not looked up, and is no reason to lose them."""
+    clock = Clock()
+    cache = answers(clock)
+    cache.put("card", b"{1", "1", "a")
+    cache.put("page", b"<p>", "1", "a")
+    cache.put("other", b"{2", "0", "a")
+    clock.now += 59
+    assert cache.fresh(asked, ONE) is not None
+    clock.now += 59
+    assert cache.stale("card") is not None
+    assert cache.stale("other") is None
+    clock.now += 1
+    assert cache.stale("card") is None
+
+
 def test_look_ups_are_counted_by_market() -> None:
     metrics = Metrics()
     cache = AnswerCache(True, 10_000, 60, metrics, Clock())
