@@ -25,4 +25,6 @@ def test_pages_of_a_stopped_model_server_say_so_and_are_not_cached(tmp_path: Pat
         assert gateway.app.assembly.answer_cache.bytes == size
         assert "not answering" in words(page(gateway.get(seen, key="", headers=BROWSER)))
         assert "cannot be used" in words(page(gateway.get("/status", key="", headers=BROWSER)))
-        page(gateway.get("/cards/card_5", key="", headers=BROWSER), 503)
+        unseen = words(page(gateway.get("/cards/card_5", key="", headers=BROWSER), 503))
+        assert "The model server is not answering at the moment." in unseen
+        assert "last known prices" not in unseen
