@@ -70,7 +70,8 @@ class CardPrices:
             return cached, False
         found = await self._coalescer.submit(card)
         if isinstance(found, ProblemError):
-            last = self._answers.stale(request, self._market) if is_outage(found) else None
+            served = self._poller.versions, self._poller.polled_at
+            last = self._answers.stale(request, *served, self._market) if is_outage(found) else None
             if last is not None:
                 return last, True
             found = await self._near.complete(found, card.card_id, card.headers())

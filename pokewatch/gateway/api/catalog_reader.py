@@ -139,7 +139,12 @@ class CatalogReader:
     def _last(self, call: CatalogCall, problem: ProblemError) -> CachedAnswer:
         """Return the last answer to a call that failed in an outage, or raise the problem."""
         for each in (call, *call.instead) if is_outage(problem) else ():
-            last = self._answers.stale(self._request(each), self._upstream.market)
+            last = self._answers.stale(
+                self._request(each),
+                self._poller.versions,
+                self._poller.polled_at,
+                self._upstream.market,
+            )
             if last is not None:
                 return last
         raise problem

@@ -40,9 +40,8 @@ class CachedAnswer(msgspec.Struct, frozen=True, gc=False):
 class AnswerCache:
     """LRU cache of at most `max_bytes`. While it is not `enabled`, only `stale` finds answers.
 
-    An answer ages from the moment at which an answer of its versions was last made or found fresh:
-    until then it was what the model server would have said.
-    Look-ups are counted for the `market` that they are given.
+    An answer ages from when its versions were last served: until then it was what the model server
+    would have answered. Look-ups are counted for the `market` that they are given.
     """
 
     def __init__(
@@ -59,7 +58,6 @@ class AnswerCache:
         self._clock = clock
         self._entries: OrderedDict[Hashable, CachedAnswer] = OrderedDict()
         self._versions: dict[tuple[str, str], Versions] = {}
-        self._current_at: dict[Versions, float] = {}
         self._lookups = metrics.cache
         self.bytes = 0
 
@@ -75,16 +73,20 @@ class AnswerCache:
             return None
         self._lookups.of(market)["hit"] += 1
         self._entries.move_to_end(request)
-        self._current_at[found.versions] = self._clock()
         return found
 
-    def stale(self, request: Hashable, market: str = "") -> CachedAnswer | None:
-        """Return the last answer to `request` from any versions, unless it is too old."""
+    def stale(
+        self, request: Hashable, served: Versions | None, served_at: float, market: str = ""
+    ) -> CachedAnswer | None:
+        """Return the last answer to `request` from any versions, unless it is too old.
+
+        `served` are the versions that the model server had at `served_at`, when it last answered.
+        """
         found = self._entries.get(request)
         if found is None:
             return None
-        current_at = max(found.at, self._current_at.get(found.versions, found.at))
-        if self._clock() - current_at >= self._stale_seconds:
+        at = max(found.at, served_at) if served and found.is_from(served) else found.at
+        if self._clock() - at >= self._stale_seconds:
             return None
         self._lookups.of(market)["stale"] += 1
         return found
@@ -105,8 +107,7 @@ class AnswerCache:
         else:
             self.bytes -= replaced.size
             size = replaced.size + len(prefix) - len(replaced.prefix)
-        self._current_at[versions] = now = self._clock()
-        entry = CachedAnswer(prefix, versions, now, signal, size)
+        entry = CachedAnswer(prefix, versions, self._clock(), signal, size)
         self.bytes += size
         self._entries[request] = entry
         while self.bytes > self._max_bytes:
@@ -121,7 +122,6 @@ class AnswerCache:
         if versions is None:
             if len(self._versions) >= _MAX_VERSIONS:
                 self._versions.clear()
-                self._current_at.clear()
             versions = self._versions[key] = Versions(*key)
         return versions
 

@@ -1,6 +1,7 @@
 """Poller of the model server: which versions it serves, and how old its data is."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -64,7 +65,8 @@ class VersionPoller:
     """Polls one market: its catalogue at the path `catalog_path`, and the model `decision`.
 
     `versions` are those of the newest reply, None before the first. `served` is the last status,
-    and `problem` why the last poll failed, None if it succeeded. `settings_changes` counts the
+    `polled_at` the time of it by `time.monotonic`, and `problem` why the last poll failed, None if
+    it succeeded. `settings_changes` counts the
     polls that found other settings for judging prices than the poll before: the versions stay the
     same when a model server is restarted with other thresholds, so it is part of the keys of cached
     answers. `metric` is where the versions are recorded, by default the metrics of the market.
@@ -85,6 +87,7 @@ class VersionPoller:
         self._metric = metrics.served.of(catalog.market) if metric is None else metric
         self.versions: Versions | None = None
         self.served: ServedModel | None = None
+        self.polled_at = 0.0
         self.problem: ProblemError | None = None
         self.settings_changes = 0
 
@@ -145,6 +148,7 @@ class VersionPoller:
         if self.served is not None and self.served.settings != served.settings:
             self.settings_changes += 1
         self.served = served
+        self.polled_at = time.monotonic()
         self._metric.last_day = last_day
         self.observe(
             Versions(

@@ -17,7 +17,7 @@ from pokewatch.gateway.web.page_queries import PageQuery
 from pokewatch.gateway.web.rendering import Templates
 
 _STALE_HOURS = 36
-_FIELDS = {"q": "the search", "price": "the asked price", "min_price": "the least price"}
+_FIELDS = {"q": "the search", "price": "the asked price", "min_price": "the minimum price"}
 
 
 class PageRenderer:

@@ -35,26 +35,22 @@ def test_disabled_cache_still_serves_stale_answers() -> None:
     cache = answers(clock, enabled=False)
     cache.put("card", b"{1", "1", "a")
     assert cache.fresh("card", ONE) is None
-    assert cache.stale("card") is not None
+    assert cache.stale("card", None, 0) is not None
     clock.now += 60
-    assert cache.stale("card") is None
+    assert cache.stale("card", None, 0) is None
 
 
-@pytest.mark.parametrize("asked", ["card", "page"])
-def test_an_answer_ages_once_its_versions_are_not_served(asked: str) -> None:
-    """A page found fresh shows answers that are not looked up, and is no reason to lose them."""
+def test_an_answer_ages_from_when_its_versions_were_last_served() -> None:
     clock = Clock()
     cache = answers(clock)
     cache.put("card", b"{1", "1", "a")
-    cache.put("page", b"<p>", "1", "a")
     cache.put("other", b"{2", "0", "a")
-    clock.now += 59
-    assert cache.fresh(asked, ONE) is not None
-    clock.now += 59
-    assert cache.stale("card") is not None
-    assert cache.stale("other") is None
+    served_at = clock.now + 59
+    clock.now = served_at + 59
+    assert cache.stale("card", ONE, served_at) is not None
+    assert cache.stale("other", ONE, served_at) is None
     clock.now += 1
-    assert cache.stale("card") is None
+    assert cache.stale("card", ONE, served_at) is None
 
 
 def test_look_ups_are_counted_by_market() -> None:
@@ -63,7 +59,7 @@ def test_look_ups_are_counted_by_market() -> None:
     cache.put("card", b"{1", "1", "a")
     for versions in (ONE, ONE, TWO):
         cache.fresh("card", versions, "dollars")
-    cache.stale("card", "euros")
+    cache.stale("card", None, 0, "euros")
     value = metrics.registry.get_sample_value
     for market, counts in {"dollars": (2, 1, 0), "euros": (0, 0, 1)}.items():
         found = (

@@ -396,7 +396,7 @@ FAULTS = [
         "The asked price: 'a&b' is not a price such as 3.50.",
         "/cards/card_4?range=1y&condition=LP",
     ),
-    ("/movers?min_price=cheap&days=1", "The least price: 'cheap' is not", "/movers?days=1"),
+    ("/movers?min_price=cheap&days=1", "The minimum price: 'cheap' is not", "/movers?days=1"),
     ("/movers?days=3", "Days: must be '1', '30' or '7', not '3'.", "/movers"),
     (f"/cards?q={'x' * 300}", "The search: must have at most 200 characters", "/cards"),
 ]
