@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from tests.faults.proxy import Proxy, proxied
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
+from tests.polling import eventually
 from tests.serving.server import Server
 
 FAST = {
@@ -95,6 +97,35 @@ def test_every_fault(
     proxy.mode = "pass"
     wait_for_recovery(gateway)
     assert gateway.app.assembly.queue_limit.rows == 0, "no row may be left in the queue"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/fair_price", {"card_id": "card_4"}), ("/movers", None)]
+)
+def test_an_old_answer_that_was_current_until_the_outage_is_sent(
+    proxy: Proxy,
+    make_gateway: Callable[..., Gateway],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    body: dict[str, str] | None,
+) -> None:
+    gateway = make_gateway(proxy.url, **FAST)
+    wait_for_recovery(gateway)
+    ask = partial(gateway.get, path) if body is None else partial(gateway.post, path, body)
+    with monkeypatch.context() as an_hour_ago:
+        an_hour_ago.setattr(
+            gateway.app.assembly.answer_cache, "_clock", lambda: time.monotonic() - 3_600
+        )
+        gateway.app.assembly.answer_cache._entries.clear()
+        before = ask()
+        assert before.status_code == 200
+    proxy.refuse()
+    eventually(lambda: gateway.get("/ready").status_code, lambda code: code == 503)
+    during = ask()
+    assert during.status_code == 200
+    differing = {"stale": True, "request_id": None}
+    assert during.json()["stale"]
+    assert during.json() | differing == before.json() | differing
 
 
 def test_a_slow_network_causes_no_errors(
