@@ -42,10 +42,16 @@ class CheckedRun(runtime.NativeRuntime):
         super().execute()
 
     def _stop(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
         for worker in self._workers.values():
             worker._proc.terminate()
         raise KeyboardInterrupt
+
+    def _killall(self) -> None:
+        # It takes seconds. Another signal would leave the tasks that are not killed yet.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        super()._killall()
 
 
 def _require_unfinished(run: str) -> None:

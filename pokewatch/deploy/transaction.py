@@ -12,13 +12,10 @@ Every step can be repeated. `DeployTransaction.settle` completes a killed deploy
 """
 
 import json
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from types import FrameType
 
 import httpx
 
@@ -43,6 +40,7 @@ from pokewatch.deploy.reload import ReplicaOutcome, reload_failures, reload_serv
 from pokewatch.errors import DeployError, LockLostError, NoChampionError, PokeWatchError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
+from pokewatch.termination import ignore_sigterm, sigterm_raises
 
 # Raises DeployError unless the servers at the addresses pass. The last argument returns whether one
 # of them has not been stopped meanwhile.
@@ -263,7 +261,7 @@ def deploy_transaction(
     record = records.create(kind, version)
     lock = DeployLock(records, record, DeploySettings.read())
     timeout = ServingSettings.read().load_timeout + 10
-    with _sigterm_raises(), httpx.Client(timeout=timeout) as client, lock.heartbeat():
+    with sigterm_raises(), httpx.Client(timeout=timeout) as client, lock.heartbeat():
         transaction = DeployTransaction(registry, kind, lock, client, addresses)
         try:
             lock.acquire(transaction.settle)
@@ -271,6 +269,7 @@ def deploy_transaction(
         except LockLostError:
             raise  # the deploy that took over settles this one
         except DeployError as error:
+            ignore_sigterm()
             if kind == "deploy":
                 transaction.refuse(str(error))
             restored = transaction.abort(error)
@@ -278,23 +277,6 @@ def deploy_transaction(
                 raise
             raise type(error)(f"{error}; {restored}") from None
         except BaseException as error:
+            ignore_sigterm()
             transaction.abort(error)
             raise
-
-
-@contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Raise SystemExit at the first SIGTERM; ignore later ones."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def exit_once(signum: int, _: FrameType | None) -> None:
-        signal.signal(signum, signal.SIG_IGN)
-        raise SystemExit(128 + signum)
-
-    former = signal.signal(signal.SIGTERM, exit_once)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from pokewatch.errors import MarketsError, PokeWatchError
 from pokewatch.pipeline.argo_workflows import run_workflow
 from pokewatch.registry import LAST_DAY, Registry
 from pokewatch.settings import RegistrySettings
+from pokewatch.termination import sigterm_raises
 
 _ERROR = re.compile(r"Error: (.+)")
 _LONGEST_TEMPLATE = 50  # characters; Argo takes 63 for a workflow's name
@@ -91,6 +93,21 @@ def child_environment() -> dict[str, str]:
     }
 
 
+@contextmanager
+def child_run(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a run, and wait for its end. If this process is ended before, so is the run."""
+    with (
+        sigterm_raises(),
+        subprocess.Popen(command, env=child_environment(), **options) as child,
+    ):
+        try:
+            yield child
+            child.wait()
+        except BaseException:
+            child.terminate()
+            raise
+
+
 def require_success(runs: Sequence[MarketRun]) -> None:
     """Raise MarketsError, with every cause, if a run failed."""
     failed = [run for run in runs if run.error]
@@ -106,22 +123,12 @@ def require_success(runs: Sequence[MarketRun]) -> None:
 def _run_child(command: Sequence[str]) -> str:
     """Run a command and show its output; return why it failed, "" if it did not."""
     cause = last = ""
-    with subprocess.Popen(
-        command,
-        env=child_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as child:
-        try:
-            for line in child.stdout or ():
-                sys.stdout.write(line)
-                last = line.strip() or last
-                cause = match[1].strip() if (match := _ERROR.search(line)) else cause
-        except BaseException:
-            child.terminate()
-            raise
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with child_run(command, **pipe, text=True, errors="replace") as child:
+        for line in child.stdout or ():
+            sys.stdout.write(line)
+            last = line.strip() or last
+            cause = match[1].strip() if (match := _ERROR.search(line)) else cause
     if child.returncode == 0:
         return ""
     return cause or f"it ended with {child.returncode}: {last}"

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ from pokewatch.monitoring.measurement import (
 from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.notify import send_once
 from pokewatch.pipeline.experiments import promote, settle_traffic
-from pokewatch.pipeline.market_runs import child_environment
+from pokewatch.pipeline.market_runs import child_run
 from pokewatch.pipeline.monitored_market import Market, newest_prices
 from pokewatch.registry import LAST_DAY, RegisteredModel, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY, figures_file
@@ -152,10 +151,12 @@ def _run_pipeline(market: Market, flow: Sequence[str]) -> None:
     options = [part for name, value in market.parameters().items() for part in (f"--{name}", value)]
     verb = ["argo-workflows", "trigger"] if os.environ.get("ARGO_WORKFLOW_TEMPLATE") else ["run"]
     command = [sys.executable, *flow, *verb, *options]
-    code = subprocess.run(command, env=child_environment(), check=False).returncode
-    if code != 0:
+    with child_run(command) as child:
+        pass
+    if child.returncode != 0:
         raise RetrainError(
-            f"retraining failed: {Path(flow[0]).name} ended with {code}; its output has the cause"
+            f"retraining failed: {Path(flow[0]).name} ended with {child.returncode}; "
+            "its output has the cause"
         )
 
 

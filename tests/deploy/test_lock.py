@@ -155,6 +155,25 @@ def test_a_deploy_that_is_terminated_undoes_first(
     assert state(registry, server) == ("2", "1", "2")
 
 
+class InterruptedTwice(Writes):
+    """Sends SIGTERM too, during the undo that the first signal led to."""
+
+    def install(self) -> None:
+        super().install()
+        Writes(self.at + 2, "before", signal.SIGTERM).install()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
+def test_an_undo_is_not_interrupted_by_sigterm(
+    how: int, registry: Registry, server: Served
+) -> None:
+    twice = InterruptedTwice(AT_THE_MOVE + 2, "after", how)
+    process, _ = start_deploy("2", [server.address], twice)
+    process.join()
+    assert state(registry, server) == ("1", "3", "1")
+    assert [record.outcome for record in ended(registry)] == ["version 1 is champion again"]
+
+
 def test_a_rollback_undoes_a_deploy_that_was_killed(registry: Registry, server: Served) -> None:
     process, _ = start_deploy("2", [server.address], Writes(AT_THE_MOVE + 2, "after"))
     process.join()

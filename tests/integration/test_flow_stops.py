@@ -13,19 +13,49 @@ from tests.polling import eventually
 WAITING = Path(__file__).with_name("waiting_flow.py")
 
 
-def test_a_run_that_is_terminated_ends_its_tasks(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM], [signal.SIGINT, signal.SIGINT]],
+    ids=["term", "int-term", "int-int"],
+)
+def test_a_run_that_is_ended_ends_its_tasks(
+    signals: list[signal.Signals], home: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "process"
     command = [sys.executable, str(WAITING), "run", "--process", str(file)]
-    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, cwd=tmp_path) as run:
+    with subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, cwd=tmp_path, preexec_fn=_heed_interrupts
+    ) as run:
         try:
             eventually(file.exists, bool)
             task = int(file.read_text())
-            run.send_signal(signal.SIGTERM)  # as `kill` does: not to the group of its tasks
-            output, _ = run.communicate(timeout=60)
+            output: list[str] = []
+            *first, last = signals
+            for number in first:  # to the run alone, as `kill` does: not to the group of its tasks
+                run.send_signal(number)
+                output += _read(run)
+            run.send_signal(last)
+            output.append(run.communicate(timeout=60)[0])
         finally:
             run.kill()
     assert run.returncode == 1
-    assert "Workflow interrupted" in output
-    assert "(retry)" not in output
+    text = "".join(output)
+    assert "Workflow interrupted" in text
+    assert "(retry)" not in text
     with pytest.raises(ProcessLookupError):
         os.kill(task, 0)
+
+
+def _heed_interrupts() -> None:
+    """A shell starts background jobs with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _read(run: subprocess.Popen[str]) -> list[str]:
+    """Return the output of a run up to the line by which it waits for its tasks to end."""
+    assert run.stdout is not None
+    output = [run.stdout.readline()]
+    while "Terminating" not in output[-1]:
+        output.append(run.stdout.readline())
+        assert output[-1], output
+    return output

@@ -1,6 +1,8 @@
 """Runs of markets, with small programs in place of flows."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,44 @@ def test_a_flow_that_cannot_be_started_fails_its_market(
 ) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "missing"))
     assert "No such file" in run_market("simulated-1", flow(tmp_path, ""), {}, 1).error
+
+
+UNDOING = """
+import signal, sys, time
+from pathlib import Path
+
+def undo(*_):
+    time.sleep(0.3)
+    Path("undone").touch()
+    sys.exit(1)
+
+signal.signal(signal.SIGTERM, undo)
+print("begun", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "market_runs.run_market('simulated-1', market_runs.MarketFlow(['run.py'], '', ''), {}, 1)",
+        "monitor.retrain(SimpleNamespace(parameters=dict), None, ['run.py'])",
+    ],
+    ids=["market", "retraining"],
+)
+def test_a_run_ends_with_the_step_that_started_it(start: str, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text(UNDOING)
+    program = (
+        "from types import SimpleNamespace\n"
+        f"from pokewatch.pipeline import market_runs, monitor\n{start}"
+    )
+    command = [sys.executable, "-u", "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as step:
+        assert step.stdout is not None
+        assert step.stdout.readline() == "begun\n"
+        step.terminate()
+    assert step.returncode == 143
+    assert (tmp_path / "undone").exists(), "it ended before the run that it had started"
 
 
 def test_the_variables_of_a_step_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
