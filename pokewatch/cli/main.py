@@ -4,6 +4,9 @@ docs/commands.md lists the exit codes, which `pokewatch.errors` gives to the exc
 """
 
 import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -48,19 +51,34 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except PokeWatchError as error:
-            from pokewatch.cli.output import without_controls
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _reported_errors(ctx):  # --help and --version write, too
+            return super().parse_args(ctx, args)
 
-            click.echo(f"Error: {without_controls(str(error))}", err=True)
-            ctx.exit(error.exit_code)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader of the output has gone: click ends quietly
-                raise
-            click.echo(f"Error: {error}; free some space or fix it, then run it again", err=True)
-            ctx.exit(1)
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reported_errors(ctx):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _reported_errors(ctx: click.Context) -> Iterator[None]:
+    try:
+        yield
+    except PokeWatchError as error:
+        from pokewatch.cli.output import without_controls
+
+        click.echo(f"Error: {without_controls(str(error))}", err=True)
+        ctx.exit(error.exit_code)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of the output has gone: click ends quietly
+            raise
+        click.echo(f"Error: {error}; free some space or fix it, then run it again", err=True)
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:
+            sys.stdout = None  # otherwise Python writes the rest once more as it exits
+        ctx.exit(1)
 
 
 @click.group(

@@ -88,6 +88,17 @@ def test_output_that_cannot_be_written_is_one_line(
     assert "Error: standard output cannot be written: " in result.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("value", "--help")], ids=" ".join
+)
+def test_help_that_cannot_be_written_is_one_line(arguments: tuple[str, ...], home: Path) -> None:
+    command = [sys.executable, "-m", "pokewatch.cli.main", *arguments]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    (line,) = result.stderr.splitlines()
+    assert (result.returncode, line.startswith("Error: [Errno 28]")) == (1, True), line
+
+
 COMMANDS = main.list_commands(click.Context(main))
 
 
