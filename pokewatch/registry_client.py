@@ -56,7 +56,12 @@ class RegistryClient:
 
     def is_missing(self) -> bool:
         """Return whether the registry is embedded and its database has not been created yet."""
-        return self._settings.is_embedded() and not self._database().exists()
+        if not self._settings.is_embedded():
+            return False
+        try:
+            return not self._database().exists()
+        except OSError as error:
+            raise RegistryError(f"the registry cannot be read: {error}") from error
 
     def stored_alias(self, alias: str) -> StoredVersion | None:
         """Return the version behind an alias of an embedded registry, without importing MLflow.

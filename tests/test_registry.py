@@ -279,3 +279,14 @@ with Registry().client("it cannot be asked") as client:
     environment = {"POKEWATCH_HOME": str(registry_home), "HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     assert list(tmp_path.iterdir()) == []  # else the id that it gives to an installation
+
+
+def test_a_registry_that_may_not_be_read_is_a_registry_error(
+    registry_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(RegistryError, match=r"the registry cannot be read: .*mlflow\.db"):
+        Registry().resolve()
