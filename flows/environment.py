@@ -23,6 +23,8 @@ try:
     prepare()
     if {"run", "resume"} & set(sys.argv):  # Metaflow would end in a traceback
         Home.read().require_writable()
+    if "step" not in sys.argv:
+        Home.read().require_own()
 except PokeWatchError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)

@@ -206,3 +206,55 @@ def test_a_flow_warns_of_such_a_name_once(
     monkeypatch.setattr(sys, "argv", ["flow.py", command])
     runpy.run_path(str(ROOT / "flows/environment.py"))
     assert ("did you mean POKEWATCH_PAGES?" in capsys.readouterr().err) == warned
+
+
+def closed_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make this process one of another user, whom the permissions of others hold for."""
+    monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).stat().st_mode & mode == mode)
+
+
+def test_files_that_another_user_closed_are_found(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.chmod(0o777)
+    (home / "lost+found").mkdir(mode=0o700)
+    (home / "books").mkdir()
+    (home / "books" / "prices").touch()
+    (home / "books" / "prices").chmod(0o444)
+    (home / "books").chmod(0o555)
+    (home / "link").symlink_to("/")
+    assert list(Home.read().closed()) == []
+    closed_to_others(monkeypatch)
+    assert list(Home.read().closed()) == []
+    Home.read().require_own()
+    for name, mode in (("read", 0o600), ("written", 0o644), ("neither", 0o666)):
+        (home / name).touch()
+        (home / name).chmod(mode)
+    (home / "folder").mkdir()
+    (home / "folder" / "within").touch()
+    assert list(Home.read().closed()) == [home / "folder", home / "read", home / "written"]
+    with pytest.raises(SettingsError) as raised:
+        Home.read().require_own()
+    remedy = f'sudo chown -R "$(id -un)" {home}'
+    assert (
+        str(raised.value) == f"{home / 'folder'} belongs to another user, as after sudo: {remedy}"
+    )
+
+
+def test_a_home_that_is_closed_is_named_itself(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    home.chmod(0o700)
+    closed_to_others(monkeypatch)
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(SettingsError) as raised:
+        Home.read()
+    assert str(raised.value) == (
+        f"POKEWATCH_HOME '{home}': cannot be accessed (Permission denied); "
+        "use a folder of this user"
+    )
+    home.chmod(0o755)
+    with pytest.raises(SettingsError, match=r"settings\.env cannot be read"):
+        Home.read()

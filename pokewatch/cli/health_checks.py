@@ -122,6 +122,10 @@ def _home() -> Iterator[Finding]:
     elif not os.access(home, os.W_OK | os.X_OK):
         remedy = f"make it writable by this user, or set {Home.variable('home')} to another folder"
         yield Finding("home", "fault", f"{home} is not writable", remedy)
+    elif closed := list(Home.read().closed()):
+        more = f", and {len(closed) - 1} more" if len(closed) > 1 else ""
+        detail = f"{closed[0]} belongs to another user, as after sudo{more}"
+        yield Finding("home", "fault", detail, Home.read().own_again)
     elif home.stat().st_mode & 0o077:
         detail = f"{home} is accessible to other users of this machine"
         yield Finding("home", "warning", detail, f"chmod 700 {shlex.quote(str(home))}")
@@ -273,12 +277,8 @@ def _remote() -> Iterator[Finding]:
 
 
 def _registry() -> Iterator[Finding]:
-    settings = RegistrySettings.read()
-    yield Finding(
-        "registry",
-        "ok",
-        "an MLflow server" if "://" in settings.mlflow_tracking_uri else "embedded (SQLite)",
-    )
+    uri = RegistrySettings.read().mlflow_tracking_uri
+    yield Finding("registry", "ok", "an MLflow server" if "://" in uri else "embedded (SQLite)")
 
 
 def _markets() -> Iterator[Finding]:

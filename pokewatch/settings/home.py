@@ -2,8 +2,11 @@
 
 import os
 import re
+import shlex
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -51,6 +54,24 @@ class Home(Section):
                 f"({error.strerror}); free some space, or use a writable folder"
             ) from None
 
+    def closed(self) -> Iterator[Path]:
+        """Yield the files of other users that only they may read or change, as after `sudo`.
+
+        What lies in such a folder is not listed. A file that nobody may change need only be read.
+        """
+        if self.home.exists():
+            yield from _closed(self.home)
+
+    def require_own(self) -> None:
+        """Raise SettingsError if files of the folder are closed to this user."""
+        for path in self.closed():
+            raise SettingsError(f"{path} belongs to another user, as after sudo: {self.own_again}")
+
+    @property
+    def own_again(self) -> str:
+        """The command that gives this user the files in the folder."""
+        return f'sudo chown -R "$(id -un)" {shlex.quote(str(self.home))}'
+
     @property
     def lakes(self) -> Path:
         return self.home / "lake"
@@ -94,6 +115,20 @@ class Home(Section):
     @property
     def keys(self) -> Path:
         return self.home / "keys.sqlite"
+
+
+def _closed(path: Path) -> Iterator[Path]:
+    with suppress(FileNotFoundError):  # removed meanwhile
+        found = path.lstat()
+        folder = stat.S_ISDIR(found.st_mode)
+        needed = os.R_OK | (os.X_OK if folder else 0) | (os.W_OK if found.st_mode & 0o200 else 0)
+        if stat.S_ISLNK(found.st_mode) or path.name == "lost+found":  # of a disk of its own
+            return
+        if found.st_uid != os.geteuid() and not os.access(path, needed):
+            yield path
+        elif folder:
+            for each in sorted(path.iterdir()):
+                yield from _closed(each)
 
 
 def private_folder(folder: Path) -> Path:

@@ -55,6 +55,11 @@ class Section(BaseSettings):
         try:
             file = DotEnvSettingsSource(settings_cls, env_file=path)
         except (OSError, UnicodeDecodeError) as error:
+            if not os.access(path.parent, os.X_OK):
+                raise SettingsError(
+                    f"{PREFIX}HOME {str(path.parent)!r}: cannot be accessed (Permission denied); "
+                    "use a folder of this user"
+                ) from None
             raise SettingsError(
                 f"{path} cannot be read ({error}): make it a readable UTF-8 text file"
             ) from None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pokewatch.cli.health_checks import _collect_command
+from pokewatch.settings import Home
 from tests.cli.commands import of_the_pipeline, run, run_json
 
 pytestmark = of_the_pipeline
@@ -118,3 +119,16 @@ def test_the_doctor_names_a_settings_file_with_a_colon_in_its_path(
     file = home / "settings.env"
     assert found["detail"] == f"POKEWATCH_PAGE in {file} is no setting, and is ignored"
     assert found["remedy"] == "did you mean POKEWATCH_PAGES?"
+
+
+def test_the_doctor_finds_files_of_another_user(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [home / "mlflow", home / "versions"]
+    monkeypatch.setattr(Home, "closed", lambda _: iter(files))
+    (found,) = [
+        each for each in json.loads(run("doctor", "--json").stdout) if each["name"] == "home"
+    ]
+    assert found["state"] == "fault"
+    assert found["detail"] == f"{files[0]} belongs to another user, as after sudo, and 1 more"
+    assert found["remedy"] == f'sudo chown -R "$(id -un)" {home}'

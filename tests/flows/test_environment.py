@@ -28,3 +28,30 @@ def test_a_run_on_a_full_disk_is_refused_in_one_line(
     if refused:
         (line,) = found.stderr.splitlines()
         assert line.startswith(f"Error: POKEWATCH_HOME '{home}': cannot be written to")
+
+
+ANOTHER_USER = """
+import os, pathlib
+os.geteuid = lambda: os.getuid() + 1
+os.access = lambda path, mode, **_: pathlib.Path(path).stat().st_mode & mode == mode
+import environment
+"""
+
+
+@pytest.mark.parametrize(("command", "refused"), [("run", True), ("card", True), ("step", False)])
+def test_files_of_another_user_are_named_before_anything_is_done(
+    command: str, refused: bool, home: Path
+) -> None:
+    home.chmod(0o777)
+    (home / ".metaflow").mkdir(mode=0o700)
+    found = subprocess.run(
+        [sys.executable, "-c", ANOTHER_USER, command],
+        cwd=ROOT / "flows",
+        env=os.environ | {"POKEWATCH_HOME": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == (2 if refused else 0)
+    if refused:
+        (line,) = found.stderr.splitlines()
+        assert line.startswith(f"Error: {home / '.metaflow'} belongs to another user")
