@@ -19,7 +19,12 @@ from pokewatch.errors import (
 )
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.collect_report import CollectReport, listed
-from pokewatch.market.completion import absent_games, completed, incomplete_days
+from pokewatch.market.completion import (
+    absent_games,
+    completed,
+    completed_rejected,
+    incomplete_days,
+)
 from pokewatch.market.day_checks import DayChecks
 from pokewatch.market.known_cards import other_lakes, with_known_cards
 from pokewatch.market.lake import Lake
@@ -56,14 +61,8 @@ def collect(
     thresholds = thresholds or QualityThresholds.of(QualitySettings.read(), source.name)
     today = today or datetime.now(UTC).date()
     report = CollectReport(source.name, tuple(sorted(set(days))))
-    collection = _Collection(
-        source,
-        lake,
-        thresholds,
-        today,
-        progress or (lambda *_: None),
-        report,
-    )
+    progress = progress or (lambda *_: None)
+    collection = _Collection(source, lake, thresholds, today, progress, report)
     return collection.run(refresh or source.name == "file")
 
 
@@ -195,7 +194,8 @@ class _Collection:
         if accepted:
             self._write_cards(self._cards(batch))
         for day in batch.days:
-            self._write_rejected(day, _rejected_of(rejected, day, orphans=day == batch.days[0]))
+            ours = _rejected_of(rejected, day, orphans=day == batch.days[0])
+            self._write_rejected(day, ours, batch.games)
             if day in accepted:
                 self._write_day(day, accepted[day])
             self.progress(1)
@@ -248,10 +248,12 @@ class _Collection:
         if catalog is not None:
             self.lake.write_catalog(catalog)
 
-    def _write_rejected(self, day: date, rejected: pa.Table) -> None:
+    def _write_rejected(self, day: date, rejected: pa.Table, games: Sequence[str]) -> None:
         """Write the quarantine of a day, unless it is held and the lake has an earlier copy."""
         if day in self.report.held and day in self.lake.days():
             return
+        refresh = day not in self.incomplete
+        rejected = completed_rejected(self.lake, day, rejected, games, refresh=refresh)
         if not rejected.num_rows or not self.lake.quarantined(day).equals(rejected):
             self.lake.write_quarantined(day, rejected)
 

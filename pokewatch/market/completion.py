@@ -51,11 +51,33 @@ def completed(
     before, catalog = lake.day(day), lake.catalog()
     replaced = prices["card_id"].combine_chunks()
     if refresh:
-        ours = catalog["card_id"].filter(pc.is_in(catalog["game"], value_set=pa.array(games)))
-        replaced = pa.concat_arrays([replaced, ours.combine_chunks()])
+        replaced = pa.concat_arrays([replaced, _card_ids(catalog, games)])
     others = before.filter(pc.invert(pc.is_in(before["card_id"], value_set=replaced)))
     known = {game for game in games_of_day(lake, day, catalog) if game}
     return pa.concat_tables([prices, others]), tuple(sorted(known | set(games)))
+
+
+def completed_rejected(
+    lake: Lake, day: date, rejected: pa.Table, games: Sequence[str], *, refresh: bool
+) -> pa.Table:
+    """Return `rejected`, of a collection of `games`, with the rows that the lake has beside them.
+
+    Rejected rows of an unknown card may be of any game: they are only left out if they are among
+    `rejected`, or if a refresh has all games of the day.
+    """
+    if not games or day not in lake.days() or not lake.has_catalog():
+        return rejected
+    before, catalog = lake.quarantined(day), lake.catalog()
+    if refresh and games_of_day(lake, day, catalog) <= set(games):
+        return rejected
+    replaced = rejected["card_id"].combine_chunks()
+    if refresh:
+        replaced = pa.concat_arrays([replaced, _card_ids(catalog, games)])
+    again = pc.or_(
+        pc.is_in(before["card_id"], value_set=replaced, skip_nulls=True),
+        pc.is_in(before["row"], value_set=rejected["row"].combine_chunks()),
+    )
+    return pa.concat_tables([rejected, before.filter(pc.invert(again))]).combine_chunks()
 
 
 def of_games(
@@ -68,9 +90,8 @@ def of_games(
     others = sorted(game for game in present if game and game not in games)
     if not games or not others or not lake.has_catalog():
         return prices, []
-    cards = lake.catalog()
-    left_out = cards["card_id"].filter(pc.is_in(cards["game"], value_set=pa.array(others)))
-    ours = pc.invert(pc.is_in(prices["card_id"], value_set=left_out.combine_chunks()))
+    left_out = _card_ids(lake.catalog(), others)
+    ours = pc.invert(pc.is_in(prices["card_id"], value_set=left_out))
     return prices.filter(ours), others
 
 
@@ -86,6 +107,11 @@ def absent_games(
         f"{name} has no prices of {game} for {_span(days[game])}, in the lake without {game}"
         for game in sorted(days)
     ]
+
+
+def _card_ids(catalog: pa.Table, games: Sequence[str]) -> pa.Array:
+    of_them = pc.is_in(catalog["game"], value_set=pa.array(games))
+    return catalog["card_id"].filter(of_them).combine_chunks()
 
 
 def _span(days: Sequence[date]) -> str:

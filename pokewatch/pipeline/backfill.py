@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pokewatch.errors import SettingsError
 from pokewatch.market.collect import collect, requested_days
-from pokewatch.market.completion import completed, games_of_day
+from pokewatch.market.completion import completed, completed_rejected, games_of_day
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.merge import merge_cards
@@ -99,7 +99,8 @@ def _merge(lake: Lake, month: Lake) -> set[date]:
     for day in month.days():
         games = month.games(day)
         if day not in known or set(games) - games_of_day(lake, day, lake.catalog()):
-            lake.write_quarantined(day, month.quarantined(day))
+            rejected = completed_rejected(lake, day, month.quarantined(day), games, refresh=False)
+            lake.write_quarantined(day, rejected)
             lake.write_day(day, *completed(lake, day, month.day(day), games, refresh=False))
             written.add(day)
     return written

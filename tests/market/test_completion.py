@@ -93,6 +93,31 @@ def test_a_refresh_replaces_the_rows_of_its_games(
     assert history.day(DAYS[2]).num_rows == 2 * ROWS - 1
 
 
+def test_a_game_added_later_leaves_the_rejected_rows_of_the_others(
+    server: TcgcsvServer,  # noqa: F811
+    opened: Open,  # noqa: F811
+    lake: Lake,  # noqa: F811
+) -> None:
+    archive = all_sets(0.0)
+    archive[3, 7] += [price(0), price(1, market=-1.0, printing="Foil")]
+    archive[1, 7] += [price(-2)]
+    server.open_archive(FIRST, archive)
+
+    def reasons() -> list[str]:
+        return sorted(lake.quarantined(FIRST)["reason"].to_pylist())
+
+    collect(opened(tcgcsv_categories="3"), lake, [FIRST])
+    pokemon = reasons()
+    assert len(pokemon) == 2
+    collect(opened(tcgcsv_categories="1"), lake, [FIRST])
+    both = reasons()
+    assert len(both) == 3
+    collect(opened(tcgcsv_categories="1"), lake, [FIRST], refresh=True)
+    assert reasons() == both
+    collect(opened(tcgcsv_categories="3,1"), lake, [FIRST], refresh=True)
+    assert reasons() == both
+
+
 def test_two_collections_at_once_lose_no_game(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811

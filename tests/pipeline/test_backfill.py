@@ -1,5 +1,6 @@
 """Months collected apart come out as one collection would have left them."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def test_a_game_that_days_of_the_lake_lack_is_added(
     day = date(2025, 10, 22)
     with running() as upstream:
         monkeypatch.setenv("POKEWATCH_TCGCSV_URL", upstream.url)
-        upstream.archive(day, {(3, 1): [price(1)], (1, 2): [price(2)]})
+        upstream.archive(day, {(3, 1): [price(1), price(0)], (1, 2): [price(2), price(-2)]})
         collect_prices("tcgcsv", start=day, end=day, categories="3")
         versions = [collect_month("tcgcsv", (day, day), categories=names) for names in ("3", "1")]
         added = merge_months("tcgcsv", versions, categories="3,1")
@@ -100,6 +101,8 @@ def test_a_game_that_days_of_the_lake_lack_is_added(
     lake = Lake(home / "lake" / "tcgcsv")
     assert lake.day(day)["card_id"].to_pylist() == ["tcgplayer-1-normal", "tcgplayer-2-normal"]
     assert lake.games(day) == ("Magic", "Pokemon")
+    rejected = [json.loads(row)["productId"] for row in lake.quarantined(day)["row"].to_pylist()]
+    assert sorted(rejected) == [-2, 0]
     assert (added.report["written"], added.report["rows"]) == ([day.isoformat()], 2)
     assert (again.report["written"], again.report["unchanged"]) == ([], [day.isoformat()])
 
