@@ -184,7 +184,7 @@ def add_issues(
     folder.mkdir(parents=True, exist_ok=True)
     months = {each.month: each for each in files}
     added: dict[str, list[pa.Table]] = {}
-    for table in tables:
+    for table in filter(len, tables):  # a model without a fair price issues no forecast
         added.setdefault(f"{table['issued_on'][0].as_py():%Y-%m}", []).append(table)
     for month, new in added.items():
         months[month] = _written(folder, month, [*_groups(folder, months.get(month)), *new])

@@ -64,6 +64,7 @@ def test_issues_are_added_to_the_file_of_their_month(tmp_path: Path) -> None:
     assert opened.read_row_group(0).equals(forecasts(date(2026, 1, 30)))
     assert opened.read_row_group(1).equals(forecasts(date(2026, 1, 31)))
     assert add_issues(tmp_path, files, []) == files
+    assert add_issues(tmp_path, files, [FORECAST_SCHEMA.empty_table()]) == files
 
 
 def test_equal_forecasts_are_equal_files(tmp_path: Path) -> None:
