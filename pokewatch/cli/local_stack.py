@@ -17,6 +17,7 @@ from pokewatch.bundled import bundled
 from pokewatch.contract import MARKETS_PATH
 from pokewatch.errors import SettingsError, StackError
 from pokewatch.settings import GatewaySettings, ServingSettings
+from pokewatch.settings.values import local_address
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 30.0
@@ -47,7 +48,7 @@ class Stack:
 
     @property
     def gateway_url(self) -> str:
-        return f"http://{self._gateway.gateway_host}:{self._gateway.gateway_port}"
+        return local_address(self._gateway.gateway_host, self._gateway.gateway_port)
 
     @property
     def mlserver_url(self) -> str:

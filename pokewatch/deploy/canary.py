@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -59,10 +58,7 @@ class CanaryServer:
         self.address = address
         self._path = f"/v2/models/{golden.model}/infer"
         self._golden, self._settings = golden, settings
-        url = urlsplit(address)
-        self._metrics = (
-            f"{url.scheme}://{url.netloc.rpartition(':')[0] or url.netloc}:{metrics_port}/metrics"
-        )
+        self._metrics = httpx.URL(address).copy_with(port=metrics_port, raw_path=b"/metrics")
         self._timeout = max(_TIMEOUT, 2 * settings.deploy_watch_p95_seconds)
         self._seconds: list[float] = []
         self._failed: list[str] = []

@@ -5,9 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import Names, Port, listed
-
-_LOOPBACK_OF_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not listened on
+from pokewatch.settings.values import Names, Port, listed, local_address
 
 
 class ServingSettings(Section):
@@ -72,8 +70,7 @@ class ServingSettings(Section):
     @property
     def local_address(self) -> str:
         """Return the REST address of the MLServer of `pokewatch serve`, as seen by this machine."""
-        host = _LOOPBACK_OF_ALL.get(self.mlserver_host, self.mlserver_host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.mlserver_http_port}"
+        return local_address(self.mlserver_host, self.mlserver_http_port)
 
     def addresses(self, branch: str = "") -> list[str]:
         """Return the REST address of every MLServer that a deploy of the branch reloads."""

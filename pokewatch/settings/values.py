@@ -8,6 +8,14 @@ from pydantic_settings import NoDecode
 
 from pokewatch.contract import MARKET_FORM, MARKET_PATTERN
 
+_LOOPBACK_OF_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not listened on
+
+
+def local_address(host: str, port: int) -> str:
+    """Return the address at which this machine reaches a server that listens on `host`."""
+    host = _LOOPBACK_OF_ALL.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
 
 def listed(text: str) -> list[str]:
     """Return the parts of a comma-separated list: "3, 85" as ["3", "85"], "" as []."""

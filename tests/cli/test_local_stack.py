@@ -1,12 +1,30 @@
 """The rest is tested by its command, in tests/integration/test_serve.py."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from pokewatch.cli.local_stack import not_ready
+from pokewatch.cli.local_stack import Stack, not_ready
+from pokewatch.settings import GatewaySettings, ServingSettings
 from tests.answering import answering
 from tests.serving.server import free_ports
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),  # not listened on
+        ("::1", "http://[::1]:8000"),
+        ("::", "http://[::1]:8000"),
+    ],
+)
+def test_the_gateway_is_asked_at_an_address_of_this_machine(
+    tmp_path: Path, host: str, url: str
+) -> None:
+    gateway = GatewaySettings.read(gateway_host=host, gateway_port=8000)
+    assert Stack(ServingSettings.read(), gateway, tmp_path).gateway_url == url
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pokewatch.deploy.canary import Breach, run_canary
+from pokewatch.deploy.canary import Breach, CanaryServer, run_canary
 from pokewatch.deploy.golden import GoldenRequests
 from pokewatch.settings import WatchSettings
 from pokewatch.valuation.book import PriceBook
@@ -119,6 +119,26 @@ def test_a_good_server_passes(golden: GoldenRequests, monkeypatch: pytest.Monkey
     upstream = Upstream(golden, live={"fast": 50})
     assert checked(upstream, golden, monkeypatch) is None
     assert upstream.requests >= 5
+
+
+@pytest.mark.parametrize(
+    ("address", "metrics"),
+    [
+        ("http://models:8080", "http://models:8082/metrics"),
+        ("https://models", "https://models:8082/metrics"),
+        ("http://[::1]:8080", "http://[::1]:8082/metrics"),
+        ("http://[::1]", "http://[::1]:8082/metrics"),
+    ],
+)
+def test_metrics_are_at_the_same_host(golden: GoldenRequests, address: str, metrics: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        requested.append(str(request.url))
+        return httpx.Response(404)
+
+    requested: list[str] = []
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        CanaryServer(address, golden, WatchSettings.read(), 8082).start(client)
+    assert requested == [metrics]
 
 
 def test_without_metrics_golden_requests_suffice(
