@@ -6,6 +6,7 @@ from typing import Any
 from base import PokeWatchSpec
 from metaflow import Parameter, card, current, kubernetes, project, retry, step, timeout
 
+from pokewatch.checks import counted
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
@@ -85,9 +86,9 @@ class PokeWatchBackfill(PokeWatchSpec):
     def end(self) -> None:
         """Print the result."""
         failed = [check.name for check in self.checks if not check.passed]
-        written = len(self.collected.report["written"])
+        written = counted(len(self.collected.report["written"]), "day")
         print(
-            f"{written} days written to version {self.collected.raw_version}; failed checks: "
+            f"{written} written to version {self.collected.raw_version}; failed checks: "
             f"{', '.join(failed) or 'none'}"
         )
 

@@ -31,6 +31,6 @@ def failures(checks: Iterable[Check]) -> str:
     )
 
 
-def in_days(count: int) -> str:
-    """Return a number of days in words."""
-    return f"{count} day{'' if count == 1 else 's'}"
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number of things: `0 days`, `1 day`, `1,200 days`. A regular plural may be ""."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"

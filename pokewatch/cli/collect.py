@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from pokewatch.checks import counted
 from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import Day, OutputFile, json_option
 from pokewatch.cli.output import (
@@ -226,7 +227,7 @@ def _collect(
         LatestVersions().restore(lake)
     wanted = requested_days(opened, start, end, days)
     wanted = [day for day in wanted if not named or day in named]
-    with progress_bar(f"Collecting {len(wanted)} days", len(wanted)) as advance:
+    with progress_bar(f"Collecting {counted(len(wanted), 'day')}", len(wanted)) as advance:
         report = collect(opened, lake, wanted, refresh=refresh, progress=advance)
     return report, lake, wanted
 
@@ -253,13 +254,13 @@ def _print_report(
         )
         return
     print_wrapped(
-        f"{len(report.written)} days written, {len(report.unchanged)} already there: "
-        f"{report.rows:,} prices in {lake}"
+        f"{counted(len(report.written), 'day')} written, {len(report.unchanged)} already there: "
+        f"{counted(report.rows, 'price')} in {lake}"
     )
     if report.usage:
         print_wrapped(f"{report.usage}")
     for reason, count in sorted(report.quarantined.items()):
-        click.echo(without_controls(f"quarantined: {count:,} rows, {reason}"), err=True)
+        click.echo(without_controls(f"quarantined: {counted(count, 'row')}, {reason}"), err=True)
     for warning in report.warnings:
         warn(str(warning))
     if exported:

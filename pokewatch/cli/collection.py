@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pokewatch.atomic_file import atomic_file
+from pokewatch.checks import counted
 from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import OutputFile, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
@@ -163,7 +164,8 @@ def _why_unvalued(row: Mapping[str, Any]) -> str:
 def _print_totals(worth: Mapping[str, Any]) -> None:
     counts, totals, currency = worth["counts"], worth["totals"], worth["currency"]
     parts = [
-        f"{counts[name]['lines']} lines ({counts[name]['copies']} copies) {name}"
+        f"{counted(counts[name]['lines'], 'line')} "
+        f"({counted(counts[name]['copies'], 'copy', 'copies')}) {name}"
         for name in ("matched", "ambiguous", "unmatched")
         if counts[name]["lines"] or name == "matched"
     ]
@@ -174,14 +176,17 @@ def _print_totals(worth: Mapping[str, Any]) -> None:
         parts[0] += f" ({unvalued} lines of them not valued)"
     print_wrapped(", ".join(parts))
     print_wrapped(
-        f"{totals['copies']} copies worth {totals['market']:,.2f} {currency} at market prices of "
+        f"{counted(totals['copies'], 'copy', 'copies')} worth "
+        f"{totals['market']:,.2f} {currency} at market prices of "
         f"{worth['date']}; {totals['proceeds_now']:z,.2f} {currency} after the fees of "
         f"{worth['fees']}"
     )
     interval = "too few days of prices for an interval"
     if totals["lower"] is not None:
         interval = f"90% interval {totals['lower']:,.2f} to {totals['upper']:,.2f} {currency}"
-    print_wrapped(f"in {worth['horizon']} days: {totals['fair']:,.2f} {currency}, {interval}")
+    print_wrapped(
+        f"in {counted(worth['horizon'], 'day')}: {totals['fair']:,.2f} {currency}, {interval}"
+    )
 
 
 def _cells(row: Mapping[str, Any], currency: str) -> tuple[str, ...]:

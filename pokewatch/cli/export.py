@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pokewatch.checks import counted
 from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import OutputFile, json_option
 from pokewatch.cli.output import (
@@ -76,7 +77,7 @@ def export(
         raise click.UsageError(str(error)) from None
     versions = ExportVersions(model.version, model.data_version)
     try:
-        with progress_bar(f"Exporting {len(days)} days", len(days)) as advance:
+        with progress_bar(f"Exporting {counted(len(days), 'day')}", len(days)) as advance:
             rows = write_export(
                 book, days, out, file_format, versions, configured_thresholds(), advance
             )
@@ -88,7 +89,9 @@ def export(
         print_json(found)
     else:
         days_text = last if first == last else f"{first} to {last}"
-        print_wrapped(f"{rows:,} rows of {days_text} in {book.facts.currency}, written to {out}")
+        print_wrapped(
+            f"{counted(rows, 'row')} of {days_text} in {book.facts.currency}, written to {out}"
+        )
         print_wrapped(f"model version {model.version}, data version {model.data_version}")
     warn_of_old_prices(book.last_day)
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pokewatch.checks import counted
 from pokewatch.cli.findings import Finding
 from pokewatch.cli.model_checks import market_findings
 from pokewatch.cli.output import format_size
@@ -181,10 +182,10 @@ def _lake(lake: "Lake") -> Finding:
     if not days:
         return Finding(name, "warning", "no day collected", collect)
     if not lake.has_catalog():
-        return Finding(name, "fault", f"{len(days)} days without a catalogue", collect)
+        return Finding(name, "fault", f"{counted(len(days), 'day')} without a catalogue", collect)
     gaps = (days[-1] - days[0]).days + 1 - len(days)
     hours = data_age_hours(days[-1], datetime.now(UTC))
-    detail = f"{len(days)} days, {days[0]} to {days[-1]}" + (
+    detail = f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}" + (
         f", {gaps} missing in between" if gaps else ""
     )
     if hours > MAX_DATA_AGE_HOURS:

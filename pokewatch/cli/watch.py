@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pokewatch.checks import counted
 from pokewatch.cli.market_choice import market_option, valued_registries
 from pokewatch.cli.options import PriceOption, check_currency, json_option, value_errors_as_usage
 from pokewatch.cli.output import print_json, print_table, print_text
@@ -107,7 +108,7 @@ def remove(watch_id: str | None, key: str | None) -> None:
         removed = _store().remove(watch_id)
         print_text(f"watch {removed.id} of {removed.slug} is removed")
     else:
-        print_text(f"{_store().remove_all(str(key))} watches are removed")
+        print_text(f"removed {counted(_store().remove_all(str(key)), 'watch', 'watches')}")
 
 
 @watch.command()

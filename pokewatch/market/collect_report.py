@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from pokewatch.checks import Check, failures
+from pokewatch.checks import Check, counted, failures
 from pokewatch.errors import QualityError
 from pokewatch.market.quality.days import QUARANTINE
 from pokewatch.market.quality.groups import HISTORY, Doubt
@@ -112,7 +112,7 @@ class CollectReport:
 
 
 def _range(days: Sequence[date]) -> str:
-    return f"{len(days)} days, {days[0]} to {days[-1]}"
+    return f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}"
 
 
 def _span(days: list[date]) -> str:

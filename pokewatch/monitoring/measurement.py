@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from pokewatch.checks import Check, in_days
+from pokewatch.checks import Check, counted
 from pokewatch.errors import SettingsError
 from pokewatch.monitoring.calibration import (
     Calibration,
@@ -210,7 +210,7 @@ def _unjudged(
     days: int, calibrations: Sequence[Calibration], shifts: Sequence[Shift], horizon: int
 ) -> Iterator[Check]:
     """Yield a row for each part that cannot be measured yet."""
-    found = f"not measured yet: {in_days(days)} of prices"
+    found = f"not measured yet: {counted(days, 'day')} of prices"
     if not any(each.lag == horizon for each in calibrations):
         wanted = f"prices {horizon} days after a forecast"
         why = "no forecast of the model, or of one before it, has its outcome yet"

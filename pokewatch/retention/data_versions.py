@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pokewatch.checks import counted
 from pokewatch.errors import VersionError
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.recent_saves import LIST, RecentSaves
@@ -63,7 +64,7 @@ def remove_unused_files(
     except remote_errors(ValueError) as error:
         raise VersionError(f"the remote {settings.remote()} cannot be tidied: {error}") from error
     if unused:
-        count = f"{len(unused):,} file{'s' if len(unused) > 1 else ''} of data versions"
+        count = f"{counted(len(unused), 'file')} of data versions"
         yield count, sum(int(found[name]["size"]) for name in unused)
 
 

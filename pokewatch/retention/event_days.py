@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from pokewatch.checks import counted
 from pokewatch.retention.sizes import folder_size
 
 _PREFIX = "date="
@@ -24,7 +25,7 @@ def remove_old_events(
         for path in old:
             shutil.rmtree(path)
     if old:
-        yield f"{len(old):,} day{'s' if len(old) > 1 else ''} of events", size
+        yield f"{counted(len(old), 'day')} of events", size
 
 
 def _day(path: Path) -> date:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pokewatch.checks import counted
 from pokewatch.retention.sizes import folder_size
 
 ABANDONED = timedelta(days=1)
@@ -27,7 +28,7 @@ def remove_leftovers(home: Path, now: datetime, *, dry_run: bool) -> Iterator[tu
         for path in abandoned:
             shutil.rmtree(path, ignore_errors=True)
     if abandoned:
-        count = f"{len(abandoned):,} folder{'s' if len(abandoned) > 1 else ''}"
+        count = counted(len(abandoned), "folder")
         yield f"{count} of interrupted runs", size
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pokewatch.checks import counted
 from pokewatch.errors import VersionError
 from pokewatch.remote_files import open_remote, remote_errors
 from pokewatch.removals import Removals
@@ -84,7 +85,7 @@ def _remove_runs_of(
             found.remove(files, proceed)
     if found.runs:  # another process may have been faster
         name = posixpath.basename(flow)
-        yield f"{len(found.runs):,} run{'s' if len(found.runs) > 1 else ''} of {name}", found.size
+        yield f"{counted(len(found.runs), 'run')} of {name}", found.size
 
 
 def _runs_of(files: Any, flow: str) -> dict[str, Files]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pokewatch.checks import failures
+from pokewatch.checks import counted, failures
 from pokewatch.errors import SourceError, ValuationError
 from pokewatch.market.collect_report import CollectReport
 from pokewatch.market.quality.cleaning import clean_rows, too_high
@@ -70,7 +70,7 @@ def _usable(path: Path, found: PriceTable, warn: Warn) -> pa.Table:
         warn(f"{reason} ({count:,})")
     high = too_high(prices, thresholds.max_price)
     if count := pc.sum(high).as_py():
-        rows = f"{count:,} row{'' if count == 1 else 's'}"
+        rows = counted(count, "row")
         warn(f"{rows} left out: market_price is not a price up to {thresholds.max_price:,.0f}")
     rejected = Counter(prices["date"].filter(high).to_pylist()) + unusable_by_day(found.rejected)
     prices = prices.filter(pc.invert(high))

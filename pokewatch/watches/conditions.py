@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from pokewatch.checks import in_days
+from pokewatch.checks import counted
 from pokewatch.contract import (
     MAX_PRICE,
     MAX_WATCH_CHANGE,
@@ -78,7 +78,7 @@ class Condition:
             return f"at or {self.type} {price} {currency}"
         if self.signal is not None:
             return f"signal {self.signal}"
-        return f"moves {100 * (self.change or 0):g}% in {in_days(self.days or 0)}"
+        return f"moves {100 * (self.change or 0):g}% in {counted(self.days or 0, 'day')}"
 
     def _has(self, name: str) -> bool:
         return getattr(self, name) is not None

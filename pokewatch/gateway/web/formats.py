@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from math import isfinite
 
+from pokewatch.checks import counted
+
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 NONE = "\u2013"  # an en dash
 
@@ -136,11 +138,7 @@ def later(iso: str, days: int) -> str:
 
 def age_text(days: int) -> str:
     """Return the age of data: `today`, `1 day old`, `12 days old`."""
-    return "today" if days <= 0 else "1 day old" if days == 1 else f"{days} days old"
-
-
-def in_words(days: int) -> str:
-    return "1 day" if days == 1 else f"{days} days"
+    return "today" if days <= 0 else f"{counted(days, 'day')} old"
 
 
 def listing_url(card_id: str) -> str | None:

@@ -5,6 +5,7 @@ from typing import get_args
 
 import msgspec
 
+from pokewatch.checks import counted
 from pokewatch.contract import ChangeDays
 from pokewatch.gateway.api.card_schemas import CardAnswer, History
 from pokewatch.gateway.web import charts, formats
@@ -56,6 +57,6 @@ def index_chart(title: str, dates: Sequence[str], values: Sequence[float]) -> ch
 def index_changes(values: Sequence[float]) -> dict[str, float | None]:
     """Return the change over the last 1, 7 and 30 days, None where the index is too short."""
     return {
-        formats.in_words(days): values[-1] / values[-1 - days] - 1 if len(values) > days else None
+        counted(days, "day"): values[-1] / values[-1 - days] - 1 if len(values) > days else None
         for days in get_args(ChangeDays)
     }

@@ -1,6 +1,7 @@
 """Templates and static files of the pages."""
 
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from pokewatch.checks import counted
 from pokewatch.contract import MAX_NAME_LENGTH
 from pokewatch.gateway.http.middleware import Answer, Header
 from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
@@ -61,7 +63,7 @@ class Templates:
             "band": formats.band_text,
             "day": formats.day_text,
             "age": formats.age_text,
-            "days": formats.in_words,
+            "days": partial(counted, noun="day"),
             "sentence": formats.sentence,
         }
         environment.globals |= {

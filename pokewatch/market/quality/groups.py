@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pokewatch.checks import counted
 from pokewatch.market.quality.measures import JUMP, SAME_FACTOR_BEYOND, aligned, same_factor
 
 HISTORY = 8  # days before the day that tell how many prices usually change
@@ -136,7 +137,7 @@ def _slips(ids: pa.Array, moves: _Moves) -> Iterator[Doubt]:
         for row in order[:5]
     )
     more = f" and {len(order) - 5:,} more" if len(order) > 5 else ""
-    count = f"{len(order):,} price{'' if len(order) == 1 else 's'}"
+    count = counted(len(order), "price")
     yield Doubt("cards", "slip", f"{count} changed twentyfold or more{cents}: {shown}{more}")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from pokewatch.checks import counted
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import RequestUsage
 from pokewatch.market.sources.http import shown
@@ -190,6 +191,6 @@ def _may_recover(error: SourceError | None) -> bool:
 
 def _listed(names: Sequence[str]) -> str:
     first = ", ".join(names[:_NAMED])
-    count = f"{len(names)} sets" if len(names) > 1 else "1 set"
+    count = counted(len(names), "set")
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{count} ({first}{more})"

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pokewatch.checks import counted
 from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.sources import NO_PRICE, REJECTED_SCHEMA
 from pokewatch.market.sources.parsing import LONGEST_TEXT
@@ -41,7 +42,7 @@ class LeftOut:
     cell: str
 
     def __str__(self) -> str:
-        rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
+        rows = counted(self.rows, "row")
         return f"{rows} left out: {self.reason} (first in line {self.line}: {self.cell})"
 
 
@@ -173,7 +174,7 @@ class RowReader:
         indices = np.flatnonzero(rows & ~self._totals)
         if len(indices):
             first = f"first in line {self._sheet.line[indices[0]]}: {self._cell(indices[0], name)}"
-            count = f"{len(indices):,} row{'' if len(indices) == 1 else 's'}"
+            count = counted(len(indices), "row")
             self.notes.append(f"{reason}: left empty in {count} ({first})")
 
     def _decimal(self, named: Sequence[str]) -> Decimal | None:
@@ -215,7 +216,7 @@ class RowReader:
         """Report the rows with a price that are in the currency that only other rows carry."""
         silent = int(((self._cell_currency == "") & self._priced & ~self.bad).sum())
         if named and silent and named in self._cell_currency:
-            rows = f"{silent:,} row{'' if silent == 1 else 's'}"
+            rows = counted(silent, "row")
             self.notes.append(f"{rows} without a currency read as {named}, that of the others")
 
     def _known(self, currencies: NDArray[np.str_], column: str) -> NDArray[np.str_]:

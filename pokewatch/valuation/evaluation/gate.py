@@ -3,7 +3,7 @@
 It fails closed: an unknown score does not pass.
 """
 
-from pokewatch.checks import Check, in_days
+from pokewatch.checks import Check, counted
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.model_selection import excess_error
 from pokewatch.valuation.evaluation.runner import MIN_ORIGINS, Evaluation
@@ -33,7 +33,7 @@ def _mape(candidate: Evaluation, limits: GateSettings) -> Check:
     passed = trimmed is not None and trimmed <= limits.gate_mape
     why = (
         "mean absolute difference between the fair price and the price quoted "
-        f"{in_days(candidate.horizon)} later, as a share of that price, without the largest "
+        f"{counted(candidate.horizon, 'day')} later, as a share of that price, without the largest "
         f"{TRIMMED:.0%} of the differences: one wrong quote must not decide; with them, the mean "
         f"is {_percent(candidate.scores['mape'])}"
     )
@@ -58,11 +58,12 @@ def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
     wanted, why = f"{low:g} to {high:g}", "share of later prices inside the 90% interval"
     unsettled = len(candidate.origins) - origins
     if unsettled:
-        why += f"; {in_days(unsettled)} {'is' if unsettled == 1 else 'are'} left out: the market "
-        why += "changed after the forecast, or too shortly before it for models to be trained on"
+        why += f"; {counted(unsettled, 'day')} {'is' if unsettled == 1 else 'are'} left out: "
+        why += "the market changed after the forecast, or too shortly before it for models to be "
+        why += "trained on"
     if coverage is not None and (n < limits.gate_interval_rows or origins < MIN_ORIGINS):
         # A few days share one market move and measure coverage poorly: only half is required.
-        why += f"; {n} card-days on {in_days(origins)} are too few to require {wanted}, "
+        why += f"; {n} card-days on {counted(origins, 'day')} are too few to require {wanted}, "
         why += "so half of them inside is enough"
         wanted, low, high = ">= 0.5", 0.5, 1.0
     return Check(

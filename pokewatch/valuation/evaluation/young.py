@@ -9,7 +9,7 @@ is shown. It never replaces an evaluated champion: a lake that lost its history 
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.checks import Check, in_days
+from pokewatch.checks import Check, counted
 from pokewatch.contract import TOO_FEW_PERIODS
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.runner import quoted_origins
@@ -47,10 +47,10 @@ def missing_history(quoted: Bools, horizon: int) -> str:
     days, needed = int(quoted.sum()), days_needed(horizon)
     if len(quoted) >= needed and quoted_origins(quoted, horizon):
         return ""
-    found = f"{in_days(days)} of prices"
+    found = f"{counted(days, 'day')} of prices"
     if days < needed:
         return f"{found}, {needed} are needed"
-    return f"{found}, but no forecast among them has its outcome {in_days(horizon)} later"
+    return f"{found}, but no forecast among them has its outcome {counted(horizon, 'day')} later"
 
 
 def headline(missing: str) -> str:
