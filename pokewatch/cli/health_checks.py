@@ -14,7 +14,7 @@ from pokewatch.checks import counted
 from pokewatch.cli.findings import Finding
 from pokewatch.cli.model_checks import market_findings
 from pokewatch.cli.output import format_size
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
+from pokewatch.contract import MAX_DATA_AGE_HOURS, age_in_words, data_age_hours
 from pokewatch.errors import PokeWatchError
 from pokewatch.notify import invalid_addresses
 from pokewatch.settings import (
@@ -192,7 +192,7 @@ def _lake(lake: "Lake") -> Finding:
         remedy = f"{collect} fetches the missing days"
         if lake.root.name.startswith("file-"):
             remedy = "collect a newer file: pokewatch collect --source file --file FILE"
-        return Finding(name, "warning", f"{detail}; {hours / 24:.0f} days old", remedy)
+        return Finding(name, "warning", f"{detail}; {age_in_words(hours)} old", remedy)
     return Finding(name, "ok", detail)
 
 

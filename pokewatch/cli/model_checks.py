@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pokewatch.cli.findings import Finding
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
+from pokewatch.contract import MAX_DATA_AGE_HOURS, age_in_words, data_age_hours, pipeline_command
 from pokewatch.errors import NoChampionError, PokeWatchError, SettingsError
 from pokewatch.settings import RegistrySettings
 
@@ -50,7 +50,7 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
     detail = f"version {champion.version} on data {champion.data_version[:12]} up to {last}"
     hours = data_age_hours(last, datetime.now(UTC))
     if hours > MAX_DATA_AGE_HOURS:
-        detail += f"; {hours / 24:.0f} days old"
+        detail += f"; {age_in_words(hours)} old"
         yield Finding(name, "warning", detail, run)
     else:
         yield Finding(name, "ok", detail)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
+from pokewatch.contract import MAX_DATA_AGE_HOURS, age_in_words, data_age_hours, pipeline_command
 from pokewatch.errors import OutputError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def warn_of_old_prices(last_day: date, now: datetime | None = None) -> None:
     if hours > MAX_DATA_AGE_HOURS:
         command = pipeline_command(RegistrySettings.read().market)
         warn(
-            f"the newest prices are of {last_day}, {hours / 24:.0f} days old; "
+            f"the newest prices are of {last_day}, {age_in_words(hours)} old; "
             f"{command} collects newer ones"
         )
 

@@ -14,7 +14,12 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
+from pokewatch.contract import (
+    MAX_DATA_AGE_HOURS,
+    age_in_words,
+    data_age_hours,
+    pipeline_command,
+)
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.auth.key_cache import KeyCache
@@ -155,8 +160,8 @@ class Alerts:
         age = data_age_hours(date.fromisoformat(served.last_day), now)
         if age > MAX_DATA_AGE_HOURS:
             yield Alert(
-                f"The newest prices{of} are of {served.last_day}, which ended {age:,.0f} hours "
-                f"ago; more than {MAX_DATA_AGE_HOURS} are too many",
+                f"The newest prices{of} are of {served.last_day}, which ended "
+                f"{age_in_words(age)} ago; more than {MAX_DATA_AGE_HOURS} hours are too many",
                 "Signals may be wrong. Look why the last run brought no prices",
                 "StaleData",
                 # The card that Metaflow shows is of the newest run, of whichever market.
@@ -165,7 +170,7 @@ class Alerts:
         hours = _hours_since(served.created_at, now)
         if hours > MAX_BOOK_AGE_HOURS:
             yield Alert(
-                f"The price book{of} was made {hours:,.0f} hours ago: the daily run is missing",
+                f"The price book{of} was made {age_in_words(hours)} ago: the daily run is missing",
                 "Look why it failed or was stopped by a check, and run it again",
                 "PipelineMissing",
                 pipeline_command(backend.id if several else ""),

@@ -9,7 +9,7 @@ only notified.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from pokewatch.checks import Check, counted
@@ -172,11 +172,6 @@ def retraining_due(
     if trainable_on is not None and trainable_on <= today and (last is None or last < trainable_on):
         return True
     return outdated and (last is None or today - last >= timedelta(days=cooldown))
-
-
-def age_hours(last_day: date, now: datetime) -> float:
-    """Return the hours since the end of the last day of prices."""
-    return (now - datetime.combine(last_day + timedelta(days=1), time(), UTC)) / timedelta(hours=1)
 
 
 def _checks(

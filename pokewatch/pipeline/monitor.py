@@ -14,12 +14,12 @@ from typing import Any
 
 from pokewatch.atomic_file import atomic_file
 from pokewatch.checks import failures
+from pokewatch.contract import age_in_words, data_age_hours
 from pokewatch.errors import PokeWatchError, RetrainError
 from pokewatch.experiments.event_rates import event_rates
 from pokewatch.experiments.update import ExperimentUpdate, newest_standings
 from pokewatch.monitoring.measurement import (
     Measurement,
-    age_hours,
     first_training_day,
     measure,
     require_market,
@@ -177,11 +177,11 @@ def _retrained_key(source: str) -> str:
 
 
 def _notify(found: Measurement, settings: MonitorSettings) -> None:
-    age = age_hours(found.measured_on, datetime.now(UTC))
+    age = data_age_hours(found.measured_on, datetime.now(UTC))
     if age > settings.monitor_stale_hours:
         body = (
-            f"The newest prices are of {found.measured_on}, {age:.0f} hours old; "
-            f"expected at most {settings.monitor_stale_hours:g}."
+            f"The newest prices are of {found.measured_on}, {age_in_words(age)} old; "
+            f"expected at most {settings.monitor_stale_hours:g} hours."
         )
         send_once("stale data", str(found.measured_on), "prices are stale", body)
     if found.failed:

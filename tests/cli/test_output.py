@@ -79,7 +79,7 @@ def test_a_hold_has_no_color() -> None:
     ("now", "text"),
     [
         (datetime(2026, 1, 7, 11, 59, tzinfo=UTC), ""),
-        (datetime(2026, 1, 7, 12, 1, tzinfo=UTC), "of 2026-01-05, 2 days old"),
+        (datetime(2026, 1, 7, 12, 1, tzinfo=UTC), "of 2026-01-05, 36 hours old"),
         (datetime(2027, 2, 4, 3, tzinfo=UTC), "of 2026-01-05, 394 days old"),
     ],
 )

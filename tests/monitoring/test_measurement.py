@@ -1,7 +1,7 @@
 """When models are retrained, and from which day a market counts as changed."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -10,7 +10,6 @@ from pokewatch.monitoring.calibration import Calibration, IntervalCoverage
 from pokewatch.monitoring.drift import Shift
 from pokewatch.monitoring.measurement import (
     Measurement,
-    age_hours,
     coverage_checks,
     first_training_day,
     retraining_due,
@@ -124,10 +123,6 @@ def test_figures_are_flat_and_omit_unknown_values() -> None:
         "drift_set_moves": 0.5,
         "drift": 0.5,
     }  # fmt: skip
-
-
-def test_prices_age_from_the_end_of_their_day() -> None:
-    assert age_hours(date(2026, 1, 1), datetime(2026, 1, 3, 12, tzinfo=UTC)) == 36.0
 
 
 @pytest.mark.parametrize(

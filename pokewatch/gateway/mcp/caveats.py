@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pokewatch.contract import BETTER, MAX_DATA_AGE_HOURS, NEAR_MINT, data_age_hours
+from pokewatch.contract import BETTER, MAX_DATA_AGE_HOURS, NEAR_MINT, age_in_words, data_age_hours
 
 Json = dict[str, Any]
 
@@ -37,7 +37,7 @@ def _caveats(market: Json, answer: Json, now: datetime) -> Iterator[str]:
         yield "All prices are simulated: this is not a real market."
     hours = data_age_hours(date.fromisoformat(market["last_day"]), now)
     if hours > MAX_DATA_AGE_HOURS:
-        yield f"The newest prices are of {market['last_day']}, {hours / 24:.0f} days old."
+        yield f"The newest prices are of {market['last_day']}, {age_in_words(hours)} old."
     if market["not_evaluated"]:
         yield market["not_evaluated"]
     elif market["skill"] != BETTER:
