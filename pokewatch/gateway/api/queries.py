@@ -238,9 +238,14 @@ def parse_query(model: type[Query], text: bytes) -> Query:
             raise invalid(f"?{name[:80]}", "repeated parameter, expected it once")
         values[name] = value
     try:
-        return msgspec.convert(values, model, strict=False)
+        found = msgspec.convert(values, model, strict=False)
     except msgspec.ValidationError as error:
         raise _fault(str(error), model, values) from None
+    for name, given in values.items():  # msgspec reads 1e3 and 7.0 as integers, but not as choices
+        number = getattr(found, name, None)
+        if isinstance(number, int) and str(number) != given:
+            raise invalid(f"?{name}", f"must be an integer in digits, not {given[:40]!r}")
+    return found
 
 
 def _fault(message: str, model: type[Any], values: dict[str, str]) -> ProblemError:
