@@ -152,6 +152,23 @@ def test_no_page_is_wider_than_the_narrowest_screen(browser: Browser, gateway: G
     page.context.close()
 
 
+def test_a_table_wider_than_the_screen_can_be_reached_by_the_keyboard(
+    browser: Browser, gateway: Gateway
+) -> None:
+    page = opened(browser, gateway, viewport={"width": 390, "height": 900})
+    page.goto("/cards/card_12")
+    table = page.locator("table.forecasts")
+    expect(table).not_to_have_attribute("tabindex", "0")
+    # Amounts in the thousands fit, since an interval may be on two lines.
+    table.locator(".num").evaluate_all(
+        "all => all.forEach((each) => { each.textContent = '$11,234.50 to $12,345.60'; })"
+    )
+    assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0
+    table.locator("td").first.evaluate("each => { each.style.minWidth = '400px'; }")
+    expect(table).to_have_attribute("tabindex", "0")
+    page.context.close()
+
+
 def test_a_valued_collection_is_still_there_after_a_look_at_a_card(
     browser: Browser, gateway: Gateway
 ) -> None:

@@ -121,6 +121,15 @@ function readout(svg) {
   svg.addEventListener("focus", () => show(current));
 }
 
+// A table that is wider than the screen scrolls: by the keyboard too, once it can be reached.
+function reachable(table) {
+  const observer = new ResizeObserver(() => {
+    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+    else table.removeAttribute("tabindex");
+  });
+  observer.observe(table);
+}
+
 // The first visitor of a card gets a placeholder, and its picture once the server has it.
 function waitForPicture(image) {
   let asked = 0;
@@ -137,3 +146,4 @@ themeSwitch();
 document.querySelectorAll("form.search").forEach(suggest);
 document.querySelectorAll("img.picture").forEach(waitForPicture);
 document.querySelectorAll("svg.chart").forEach(readout);
+document.querySelectorAll("table").forEach(reachable);
