@@ -152,6 +152,13 @@ def listing_url(card_id: str) -> str | None:
     return None
 
 
+def number_text(card_id: str, number: str | None) -> str:
+    """Return the number of a card, or that of its product, "" if it has neither."""
+    _, _, rest = card_id.partition("-")
+    product = rest.partition("-")[0]
+    return number or (f"product {product}" if product.isdigit() else "")
+
+
 def sentence(text: str) -> str:
     """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]

@@ -111,9 +111,9 @@ class Pages:
         """Return what the list below the search field shows, as JSON."""
         query = queries.parse_query(queries.SuggestionsQuery, visit.context.scope["query_string"])
         found = (await self._read(visit, catalog_calls.suggestions_call(query.q, query.limit)))[0]
-        fields = ("slug", "name", "set_name", "number", "printing")
         cards = [
-            {name: getattr(card, name) for name in fields}
+            {name: getattr(card, name) for name in ("slug", "name", "set_name", "printing")}
+            | {"number": formats.number_text(card.card_id, card.number)}
             | {"price": formats.money(card.market_price, found.currency)}
             for card in found.cards
         ]

@@ -77,6 +77,7 @@ class Templates:
             "skill_text": formats.SKILLS.get,
             "condition_text": formats.CONDITIONS.get,
             "listing_url": formats.listing_url,
+            "number_text": formats.number_text,
             "later": formats.later,
             "price_rows": price_rows,
         }

@@ -101,6 +101,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     long = ["s" * MAX_NAME_LENGTH, "t" * (MAX_NAME_LENGTH + 1)]
     sets = [*long, *cards["set_id"].to_pylist()[2:-1], "Sun/Moon #1?"]
     cards = cards.set_column(cards.schema.get_field_index("set_id"), "set_id", pa.array(sets))
+    numbers = ["" if i == 2 else f"{i:03}/100" for i in range(12)]
+    cards = cards.set_column(cards.schema.get_field_index("number"), "number", pa.array(numbers))
     values = rows(12, days=40)
     values.market[8] = np.nan
     values.fair[8] = values.lower[8] = values.upper[8] = np.nan
@@ -462,6 +464,14 @@ def test_suggestions_below_the_search_field(hostile: Gateway) -> None:
     found = hostile.get("/page-data/suggestions?q=pokmon+2", key="").json()["cards"]
     assert found[0]["slug"] == "card_2"
     assert found[0]["price"].startswith("$3.")
+
+
+def test_cards_without_a_number_are_told_apart_by_their_product(hostile: Gateway) -> None:
+    assert "Set 0 · product 2 · Normal" in words(
+        page(hostile.get("/cards?q=pok%C3%A9mon+2", key="", headers=BROWSER))
+    )
+    found = hostile.get("/page-data/suggestions?q=pokmon+2", key="").json()["cards"]
+    assert found[0]["number"] == "product 2"
 
 
 def test_static_files_have_an_address_of_their_content(hostile: Gateway) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pokewatch.gateway.web.formats import NONE
+from pokewatch.gateway.web.formats import NONE, number_text
 from pokewatch.gateway.web.rendering import StaticFiles, Templates, price_rows
 
 
@@ -27,3 +27,19 @@ def test_a_change_that_is_shown_as_zero_has_no_arrow(fraction: float, shown: str
     environment = Templates(StaticFiles())._environment
     template = environment.from_string("{% import 'macros.html' as m %}{{ m.change(fraction) }}")
     assert shown in template.render(here="", also="", fraction=fraction)
+
+
+@pytest.mark.parametrize(
+    ("card_id", "number", "shown"),
+    [
+        ("cardmarket-273699-normal", "", "product 273699"),
+        ("tcgplayer-4-holofoil", None, "product 4"),
+        ("tcgplayer-4-holofoil", "4/102", "4/102"),
+        ("mine", "", ""),
+        ("my-card-4", "", ""),
+    ],
+)
+def test_a_card_without_a_number_has_that_of_its_product(
+    card_id: str, number: str | None, shown: str
+) -> None:
+    assert number_text(card_id, number) == shown
