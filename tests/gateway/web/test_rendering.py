@@ -30,6 +30,22 @@ def test_a_change_that_is_shown_as_zero_has_no_arrow(fraction: float, shown: str
 
 
 @pytest.mark.parametrize(
+    ("released", "order"), [([None, None], ""), (["2025-06-01", None], ", the newest first")]
+)
+def test_sets_are_said_to_be_in_the_order_of_days_where_they_have_any(
+    released: list[str | None], order: str
+) -> None:
+    environment = Templates(StaticFiles())._environment
+    assert environment.loader is not None
+    source = environment.loader.get_source(environment, "sets.html")[0]
+    each = {"set_id": "a", "set_name": "A", "cards": 1, "priced": 1, "total": 1.0}
+    sets = [each | {"released": day} for day in released]
+    page = environment.from_string(source.replace("{% extends 'layout.html' %}", ""))
+    text = page.render(found={"sets": sets}, currency="USD", here="")
+    assert f"<caption>2 sets{order}. The total" in text
+
+
+@pytest.mark.parametrize(
     ("card_id", "number", "shown"),
     [
         ("cardmarket-273699-normal", "", "product 273699"),
