@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -94,7 +95,7 @@ def _content(fields: Mapping[str, bytes]) -> bytes:
     return given[0]
 
 
-def _parts(worth: CollectionWorth) -> dict[str, object]:
+def _parts(worth: CollectionWorth) -> dict[str, Any]:
     """Return the lines by what a reader does with them, the most valuable first."""
     valued = [line for line in worth.lines if line.why_unvalued is None]
     valued.sort(key=_total, reverse=True)
@@ -102,12 +103,17 @@ def _parts(worth: CollectionWorth) -> dict[str, object]:
     return {
         "valued": valued[:_SHOWN],
         "hidden": len(valued) - len(valued[:_SHOWN]),
-        "to_sell": [line for line in valued if line.advice == "sell"],
+        "to_sell": [line for line in valued if line.advice == "sell" and _gains(line)],
         "unvalued": unvalued[:_SHOWN],
         "matched_unvalued": sum(line.outcome == "matched" for line in unvalued),
         "refused": worth.refused[:_SHOWN],
         "hidden_unvalued": len(unvalued[_SHOWN:]) + len(worth.refused[_SHOWN:]),
     }
+
+
+def _gains(line: LineWorth) -> bool:
+    """Return whether selling gains an amount that can be seen in print."""
+    return round(line.gain_of_selling or 0.0, 2) > 0
 
 
 def _total(line: LineWorth) -> float:

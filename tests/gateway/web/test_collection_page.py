@@ -1,8 +1,11 @@
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 
+from pokewatch.gateway.web.collection_page import _parts
 from tests.gateway.conftest import Gateway
 from tests.gateway.web.test_pages import BROWSER, page, words
 from tests.serving.server import Server
@@ -49,6 +52,15 @@ def test_lines_that_are_matched_and_not_in_the_sum_are_counted(gateway: Gateway)
 def test_a_row_tells_its_card_from_others_of_its_name(gateway: Gateway) -> None:
     text = words(page(upload(gateway, b"", text="card_id,quantity\ncard_4,1200\n")))
     assert "Pokémon 4 Set 0 · 004/100 · Normal · NM 1,200 $5.04" in text
+
+
+@pytest.mark.parametrize(("gain", "listed"), [(0.004, 0), (0.0, 0), (0.01, 1), (None, 0)])
+def test_a_sale_that_gains_nothing_is_not_advised(gain: float | None, listed: int) -> None:
+    line: Any = SimpleNamespace(
+        why_unvalued=None, advice="sell", gain_of_selling=gain, market_total=0.3, outcome="matched"
+    )
+    worth: Any = SimpleNamespace(lines=[line], refused=[])
+    assert len(_parts(worth)["to_sell"]) == listed
 
 
 def test_pasted_lines(gateway: Gateway) -> None:
