@@ -25,7 +25,6 @@ TESTED_ELSEWHERE = {
     "gateway/http/responses.py": "by the protocol; tests/gateway/http/test_uvicorn_protocol.py",
     "serving/mlserver/startup.py": "by a real MLServer; tests/integration/test_mlserver_models.py",
     "valuation/book/rows.py": "records; tests/valuation/book/test_writer.py",
-    "checks.py": "a record; tests/valuation/evaluation/test_gate.py",
     "registry_client.py": "by the registry; tests/test_registry.py",
     "cli/health_checks.py": "by the command that runs them; tests/cli/test_doctor.py",
     "cli/findings.py": "a record; tests/cli/test_doctor.py",
