@@ -76,7 +76,7 @@ def test_from_a_misspelt_name_to_the_track_record(
     expect(page.get_by_role("heading", level=1)).to_have_text("Set 1")
     page.get_by_role("link", name="Movers").click()
     page.get_by_label("Over").select_option("1")
-    page.get_by_label("Least price").fill("0")
+    page.get_by_label("Minimum price").fill("0")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("cell", name="▲").first).to_be_visible()
     page.get_by_role("link", name="Track record").click()
