@@ -173,7 +173,7 @@ def _print_totals(worth: Mapping[str, Any]) -> None:
         row["outcome"] == "matched" and row["why_unvalued"] is not None for row in worth["lines"]
     )
     if unvalued:
-        parts[0] += f" ({unvalued} lines of them not valued)"
+        parts[0] += f" ({counted(unvalued, 'line')} of them not valued)"
     print_wrapped(", ".join(parts))
     print_wrapped(
         f"{counted(totals['copies'], 'copy', 'copies')} worth "

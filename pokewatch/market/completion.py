@@ -49,9 +49,7 @@ def completed(
     if not games or day not in lake.days() or not lake.has_catalog():
         return prices, tuple(sorted(games))
     before, catalog = lake.day(day), lake.catalog()
-    replaced = prices["card_id"].combine_chunks()
-    if refresh:
-        replaced = pa.concat_arrays([replaced, _card_ids(catalog, games)])
+    replaced = _replaced(prices, catalog, games, refresh)
     others = before.filter(pc.invert(pc.is_in(before["card_id"], value_set=replaced)))
     known = {game for game in games_of_day(lake, day, catalog) if game}
     return pa.concat_tables([prices, others]), tuple(sorted(known | set(games)))
@@ -70,9 +68,7 @@ def completed_rejected(
     before, catalog = lake.quarantined(day), lake.catalog()
     if refresh and games_of_day(lake, day, catalog) <= set(games):
         return rejected
-    replaced = rejected["card_id"].combine_chunks()
-    if refresh:
-        replaced = pa.concat_arrays([replaced, _card_ids(catalog, games)])
+    replaced = _replaced(rejected, catalog, games, refresh)
     again = pc.or_(
         pc.is_in(before["card_id"], value_set=replaced, skip_nulls=True),
         pc.is_in(before["row"], value_set=rejected["row"].combine_chunks()),
@@ -107,6 +103,12 @@ def absent_games(
         f"{name} has no prices of {game} for {_span(days[game])}, in the lake without {game}"
         for game in sorted(days)
     ]
+
+
+def _replaced(rows: pa.Table, catalog: pa.Table, games: Sequence[str], refresh: bool) -> pa.Array:
+    """Return the cards whose rows of before `rows` replace; a refresh replaces all of `games`."""
+    found = rows["card_id"].combine_chunks()
+    return pa.concat_arrays([found, _card_ids(catalog, games)]) if refresh else found
 
 
 def _card_ids(catalog: pa.Table, games: Sequence[str]) -> pa.Array:

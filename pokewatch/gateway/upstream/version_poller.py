@@ -66,10 +66,10 @@ class VersionPoller:
 
     `versions` are those of the newest reply, None before the first. `served` is the last status,
     `polled_at` the time of it by `time.monotonic`, and `problem` why the last poll failed, None if
-    it succeeded. `settings_changes` counts the
-    polls that found other settings for judging prices than the poll before: the versions stay the
-    same when a model server is restarted with other thresholds, so it is part of the keys of cached
-    answers. `metric` is where the versions are recorded, by default the metrics of the market.
+    it succeeded. `settings_changes` counts the polls that found other settings for judging prices
+    than the poll before: the versions stay the same when a model server is restarted with other
+    thresholds, so it is part of the keys of cached answers. `metric` is where the versions are
+    recorded, by default the metrics of the market.
     """
 
     def __init__(
