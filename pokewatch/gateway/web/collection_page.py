@@ -103,7 +103,8 @@ def _parts(worth: CollectionWorth) -> dict[str, Any]:
     return {
         "valued": valued[:_SHOWN],
         "hidden": len(valued) - len(valued[:_SHOWN]),
-        "to_sell": [line for line in valued if line.advice == "sell" and _gains(line)],
+        "to_sell": [line for line in valued if _gains(line)],
+        "gains": _gains,
         "unvalued": unvalued[:_SHOWN],
         "matched_unvalued": sum(line.outcome == "matched" for line in unvalued),
         "refused": worth.refused[:_SHOWN],
@@ -112,8 +113,8 @@ def _parts(worth: CollectionWorth) -> dict[str, Any]:
 
 
 def _gains(line: LineWorth) -> bool:
-    """Return whether selling gains an amount that can be seen in print."""
-    return round(line.gain_of_selling or 0.0, 2) > 0
+    """Return whether the advice is to sell, for a gain that can be seen in print."""
+    return line.advice == "sell" and round(line.gain_of_selling or 0.0, 2) > 0
 
 
 def _total(line: LineWorth) -> float:
