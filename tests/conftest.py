@@ -1,6 +1,7 @@
 import gc
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -50,8 +51,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_configure() -> None:
-    """Let gateways of tests that run side by side have any free port for their metrics."""
+    """Let gateways of tests that run side by side have any free port for their metrics.
+
+    Under nohup, let the programs that tests start have the signal that it ignores: unlike an
+    ignored signal, one with a handler is not inherited.
+    """
     os.environ["POKEWATCH_GATEWAY_METRICS_PORT"] = "0"
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 @pytest.fixture(scope="session")

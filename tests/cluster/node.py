@@ -46,6 +46,11 @@ def address() -> Iterator[str]:
     """An address of this machine that pods reach: of an interface that lasts as long."""
     if os.geteuid():
         pytest.skip("a node needs root")
+    if Path("/sys/class/net", _INTERFACE).exists():
+        pytest.fail(
+            f"this machine has {_INTERFACE} already: a cluster of these tests is running, or was "
+            "killed. End its programs, interfaces and network namespaces, or restart the machine"
+        )
     subprocess.run(["ip", "link", "add", _INTERFACE, "type", "bridge"], check=True)
     try:
         subprocess.run(["ip", "address", "add", f"{ADDRESS}/32", "dev", _INTERFACE], check=True)
