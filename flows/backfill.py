@@ -6,8 +6,8 @@ from typing import Any
 from base import PokeWatchSpec
 from metaflow import Parameter, card, current, kubernetes, project, retry, step, timeout
 
-from pokewatch.checks import counted
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
+from pokewatch.wording import counted
 
 
 @project(name="pokewatch")

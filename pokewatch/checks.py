@@ -29,8 +29,3 @@ def failures(checks: Iterable[Check]) -> str:
     return "; ".join(
         f"{c.name} is {c.actual}, wanted {c.threshold} ({c.why})" for c in checks if not c.passed
     )
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return a number of things: `0 days`, `1 day`, `1,200 days`. A regular plural may be ""."""
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"

@@ -228,11 +228,6 @@ def data_age_hours(last_day: date, now: datetime) -> float:
     return (now - end).total_seconds() / 3_600
 
 
-def age_in_words(hours: float) -> str:
-    """Return an age in hours, or from two days on in days: `37 hours`, `3 days`."""
-    return f"{hours:.0f} hours" if round(hours) < 48 else f"{hours / 24:,.0f} days"
-
-
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     """A declared input or output of a model. `datatype` is BYTES (text) or FP64.

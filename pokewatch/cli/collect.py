@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from pokewatch.checks import counted
 from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import Day, OutputFile, json_option
 from pokewatch.cli.output import (
@@ -19,6 +18,7 @@ from pokewatch.cli.output import (
     warn_of_unknown_settings,
     without_controls,
 )
+from pokewatch.wording import counted
 
 _DETERMINED = {  # by the market
     "source": "--source",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pokewatch.atomic_file import atomic_file
-from pokewatch.checks import counted
 from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import OutputFile, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
@@ -26,6 +25,7 @@ from pokewatch.collection.headers import REFUSED
 from pokewatch.contract import FEE_CURRENCIES, Fees
 from pokewatch.csv_cells import BYTE_ORDER_MARK, safe_cell
 from pokewatch.errors import OutputError
+from pokewatch.wording import counted
 
 if TYPE_CHECKING:
     from pokewatch.collection.exports import CollectionLine

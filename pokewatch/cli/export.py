@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from pokewatch.checks import counted
 from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import OutputFile, json_option
 from pokewatch.cli.output import (
@@ -17,6 +16,7 @@ from pokewatch.cli.output import (
 )
 from pokewatch.contract import EXPORT_TYPES, ExportFormat, parse_history
 from pokewatch.errors import OutputError
+from pokewatch.wording import counted
 
 
 class DayRange(click.ParamType[tuple[date | None, date | None]]):

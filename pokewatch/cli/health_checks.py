@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pokewatch.checks import counted
 from pokewatch.cli.findings import Finding
 from pokewatch.cli.model_checks import market_findings
 from pokewatch.cli.output import format_size
-from pokewatch.contract import MAX_DATA_AGE_HOURS, age_in_words, data_age_hours
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.errors import PokeWatchError
 from pokewatch.notify import invalid_addresses
 from pokewatch.settings import (
@@ -27,6 +26,7 @@ from pokewatch.settings import (
     sections,
     unknown_names,
 )
+from pokewatch.wording import age_in_words, counted
 
 if TYPE_CHECKING:
     from pokewatch.market.lake import Lake

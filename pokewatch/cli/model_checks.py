@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pokewatch.cli.findings import Finding
-from pokewatch.contract import MAX_DATA_AGE_HOURS, age_in_words, data_age_hours, pipeline_command
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
 from pokewatch.errors import NoChampionError, PokeWatchError, SettingsError
 from pokewatch.settings import RegistrySettings
+from pokewatch.wording import age_in_words
 
 if TYPE_CHECKING:
     from pokewatch.deploy.records import DeployRecord

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.contract import MAX_DATA_AGE_HOURS, age_in_words, data_age_hours, pipeline_command
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
 from pokewatch.errors import OutputError
+from pokewatch.wording import age_in_words
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar

@@ -14,18 +14,14 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from pokewatch.contract import (
-    MAX_DATA_AGE_HOURS,
-    age_in_words,
-    data_age_hours,
-    pipeline_command,
-)
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.breaker import State
+from pokewatch.wording import age_in_words
 
 HOUR, MINUTES = 3_600.0, 300.0
 RECORD_SECONDS = 15.0

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from pokewatch.checks import Check, counted, failures
+from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
 from pokewatch.market.quality.days import QUARANTINE
 from pokewatch.market.quality.groups import HISTORY, Doubt
 from pokewatch.market.sources import RequestUsage
+from pokewatch.wording import counted
 
 _SLIP_DAYS = 5  # days whose largest changes are listed
 

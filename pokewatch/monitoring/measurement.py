@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from pokewatch.checks import Check, counted
+from pokewatch.checks import Check
 from pokewatch.errors import SettingsError
 from pokewatch.monitoring.calibration import (
     Calibration,
@@ -27,6 +27,7 @@ from pokewatch.settings import MonitorSettings
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.training_set import MIN_TRAINING_DAYS
+from pokewatch.wording import counted
 
 LONG_LAG = 30
 SHOWN_DAYS = 28

@@ -14,7 +14,7 @@ from typing import Any
 
 from pokewatch.atomic_file import atomic_file
 from pokewatch.checks import failures
-from pokewatch.contract import age_in_words, data_age_hours
+from pokewatch.contract import data_age_hours
 from pokewatch.errors import PokeWatchError, RetrainError
 from pokewatch.experiments.event_rates import event_rates
 from pokewatch.experiments.update import ExperimentUpdate, newest_standings
@@ -33,6 +33,7 @@ from pokewatch.pipeline.monitored_market import Market, newest_prices
 from pokewatch.registry import LAST_DAY, RegisteredModel, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY, figures_file
 from pokewatch.settings import Home, MonitorSettings
+from pokewatch.wording import age_in_words
 
 logger = logging.getLogger("pokewatch.monitoring")
 

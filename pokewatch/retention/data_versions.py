@@ -10,13 +10,13 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pokewatch.checks import counted
 from pokewatch.errors import VersionError
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.registry_database import ListedVersion
 from pokewatch.remote_files import open_remote, read_json, remote_errors, write_atomically
 from pokewatch.settings import VersionSettings, home_folder
+from pokewatch.wording import counted
 
 # A run saves its versions hours before it registers the model that cites them.
 YOUNG = timedelta(days=2)

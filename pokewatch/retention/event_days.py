@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from pokewatch.checks import counted
 from pokewatch.retention.sizes import folder_size
+from pokewatch.wording import counted
 
 _PREFIX = "date="
 

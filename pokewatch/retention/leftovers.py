@@ -7,8 +7,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pokewatch.checks import counted
 from pokewatch.retention.sizes import folder_size
+from pokewatch.wording import counted
 
 ABANDONED = timedelta(days=1)
 # Where temporary folders are made, and how their names begin.

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pokewatch.checks import counted
 from pokewatch.errors import VersionError
 from pokewatch.remote_files import open_remote, remote_errors
 from pokewatch.removals import Removals
 from pokewatch.settings import VersionSettings
+from pokewatch.wording import counted
 
 FLOWS = (
     "PokeWatchFlow",

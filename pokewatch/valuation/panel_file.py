@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pokewatch.checks import counted, failures
+from pokewatch.checks import failures
 from pokewatch.errors import SourceError, ValuationError
 from pokewatch.market.collect_report import CollectReport
 from pokewatch.market.quality.cleaning import clean_rows, too_high
@@ -18,6 +18,7 @@ from pokewatch.market.sources.file import FileSource
 from pokewatch.market.tabular.price_table import PriceTable
 from pokewatch.settings import QualitySettings, SourceSettings
 from pokewatch.valuation.panel import Panel, panel_from_table
+from pokewatch.wording import counted
 
 _OPTIONAL = ("low_price", "mid_price", "avg7_price", "avg30_price", "volume", "stale_days")
 _CARD_COLUMNS = {

@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from pokewatch.checks import counted
 from pokewatch.contract import (
     MAX_PRICE,
     MAX_WATCH_CHANGE,
@@ -17,6 +16,7 @@ from pokewatch.contract import (
     MIN_PRICE,
     MIN_WATCH_CHANGE,
 )
+from pokewatch.wording import counted
 
 ConditionType = Literal["below", "above", "signal", "moves"]
 WatchSignal = Literal["BUY", "SELL"]

@@ -94,7 +94,7 @@ def judge(
             for watch, card in zip(watches, cards, strict=True)
         ]
 
-    def counted(watches: Sequence[Watch]) -> list[Verdict]:
+    def decide_and_count(watches: Sequence[Watch]) -> list[Verdict]:
         verdicts = decide(watches)
         for watch, verdict in zip(watches, verdicts, strict=True):
             found.fired += verdict.crossed_on is not None
@@ -102,7 +102,7 @@ def judge(
             found.disarmed += verdict.reason is not None
         return verdicts
 
-    while watches := store.judge(book.facts.market, day.book_key, after, counted):
+    while watches := store.judge(book.facts.market, day.book_key, after, decide_and_count):
         found.judged += len(watches)
         after = watches[-1].id
     return found

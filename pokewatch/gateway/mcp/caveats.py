@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pokewatch.contract import BETTER, MAX_DATA_AGE_HOURS, NEAR_MINT, age_in_words, data_age_hours
+from pokewatch.contract import BETTER, MAX_DATA_AGE_HOURS, NEAR_MINT, data_age_hours
+from pokewatch.wording import age_in_words
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from math import isfinite
 
-from pokewatch.checks import counted
+from pokewatch.wording import counted
 
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 NONE = "\u2013"  # an en dash

@@ -5,10 +5,10 @@ from typing import get_args
 
 import msgspec
 
-from pokewatch.checks import counted
 from pokewatch.contract import ChangeDays
 from pokewatch.gateway.api.card_schemas import CardAnswer, History
 from pokewatch.gateway.web import charts, formats
+from pokewatch.wording import counted
 
 
 def last_days(history: History, days: int | None) -> History:

@@ -9,13 +9,13 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from pokewatch.checks import counted
 from pokewatch.contract import MAX_NAME_LENGTH
 from pokewatch.gateway.http.middleware import Answer, Header
 from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
 from pokewatch.gateway.web import formats
 from pokewatch.gateway.web.charts import Chart, svg
 from pokewatch.gateway.web.dot_charts import DotChart, dot_svg
+from pokewatch.wording import counted
 
 HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 # Pages load nothing from elsewhere, and no page can frame, restyle or script another.

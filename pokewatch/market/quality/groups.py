@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.checks import counted
 from pokewatch.market.quality.measures import JUMP, SAME_FACTOR_BEYOND, aligned, same_factor
+from pokewatch.wording import counted
 
 HISTORY = 8  # days before the day that tell how many prices usually change
 _KINDS = {"game": "game", "printing": "printing", "set": "set_id"}  # the widest first

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from pokewatch.checks import counted
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import RequestUsage
 from pokewatch.market.sources.http import shown
@@ -16,6 +15,7 @@ from pokewatch.market.sources.parsing import text
 from pokewatch.market.sources.tcgcsv_catalog import BLOCKED, TcgcsvCatalog
 from pokewatch.market.sources.tcgcsv_pages import NotDueError, TcgcsvPages
 from pokewatch.market.sources.tcgcsv_rows import PriceRows
+from pokewatch.wording import counted
 
 _NAME = "tcgcsv"
 _MOST_FAILURES = 5  # sets in a row that may fail before no more are requested

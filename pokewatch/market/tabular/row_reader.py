@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.checks import counted
 from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.sources import NO_PRICE, REJECTED_SCHEMA
 from pokewatch.market.sources.parsing import LONGEST_TEXT
@@ -26,6 +25,7 @@ from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.rows import has_company
 from pokewatch.market.tabular.sheet import Sheet, shortened
 from pokewatch.money import Decimal
+from pokewatch.wording import counted
 
 _LEAST_PRICE = 0.0005  # a smaller one is 0 to any number of places that prices have
 _IDENTITIES = ("card_id", "product_id", "name")

@@ -3,11 +3,12 @@
 It fails closed: an unknown score does not pass.
 """
 
-from pokewatch.checks import Check, counted
+from pokewatch.checks import Check
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.model_selection import excess_error
 from pokewatch.valuation.evaluation.runner import MIN_ORIGINS, Evaluation
 from pokewatch.valuation.evaluation.scores import TRIMMED
+from pokewatch.wording import counted
 
 
 def gate(

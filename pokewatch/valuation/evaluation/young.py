@@ -9,12 +9,13 @@ is shown. It never replaces an evaluated champion: a lake that lost its history 
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.checks import Check, counted
+from pokewatch.checks import Check
 from pokewatch.contract import TOO_FEW_PERIODS
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.runner import quoted_origins
 from pokewatch.valuation.panel import Bools
 from pokewatch.valuation.short_history import days_needed
+from pokewatch.wording import counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from pokewatch.contract import BETTER, NO_BETTER, age_in_words, data_age_hours
+from pokewatch.contract import BETTER, NO_BETTER, data_age_hours
 from pokewatch.gateway.mcp.caveats import caveats, context_of_answer
 
 MARKET = {
@@ -46,14 +46,6 @@ def test_what_limits_an_answer_is_said(
 
 def test_the_age_counts_from_the_end_of_the_market_day() -> None:
     assert data_age_hours(date(2026, 1, 5), datetime(2026, 1, 6, 2, tzinfo=UTC)) == 2.0
-
-
-@pytest.mark.parametrize(
-    ("hours", "text"),
-    [(37.2, "37 hours"), (47.4, "47 hours"), (47.6, "2 days"), (9_533.0, "397 days")],
-)
-def test_an_age_is_in_days_from_two_days_on(hours: float, text: str) -> None:
-    assert age_in_words(hours) == text
 
 
 def test_the_versions_of_an_answer_come_first() -> None:

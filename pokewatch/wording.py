@@ -1,0 +1,12 @@
+"""Counts and ages in words."""
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number of things: `0 days`, `1 day`, `1,200 days`. A regular plural may be ""."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def age_in_words(hours: float) -> str:
+    """Return an age in hours, or from two days on in days: `37 hours`, `3 days`."""
+    whole = round(hours)
+    return counted(whole, "hour") if whole < 48 else counted(round(hours / 24), "day")

@@ -1,0 +1,30 @@
+"""Counts and ages in words."""
+
+import pytest
+
+from pokewatch.wording import age_in_words, counted
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 days"), (1, "1 day"), (2, "2 days"), (1200, "1,200 days")]
+)
+def test_a_count_has_its_noun_in_the_right_number(count: int, text: str) -> None:
+    assert counted(count, "day") == text
+
+
+def test_an_irregular_plural() -> None:
+    assert [counted(count, "watch", "watches") for count in (1, 2)] == ["1 watch", "2 watches"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (1.2, "1 hour"),
+        (37.2, "37 hours"),
+        (47.4, "47 hours"),
+        (47.6, "2 days"),
+        (9_533.0, "397 days"),
+    ],
+)
+def test_an_age_is_in_days_from_two_days_on(hours: float, text: str) -> None:
+    assert age_in_words(hours) == text
