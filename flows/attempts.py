@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any
 
-from metaflow import Run, runtime
+from metaflow import FlowSpec, parameters, runtime
 from metaflow._vendor import click
+from metaflow.datastore import FlowDataStore, TaskDataStoreSet
 from metaflow.datastore.task_datastore import TaskDataStore
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.plugins.cards.card_creator import CardCreator
@@ -27,14 +28,18 @@ class CheckedRun(runtime.NativeRuntime):
 
     begins = False
 
-    def __init__(self, flow: Any, graph: Any, *arguments: Any, **options: Any) -> None:
+    def __init__(
+        self, flow: Any, graph: Any, store: FlowDataStore, *arguments: Any, **options: Any
+    ) -> None:
         context = click.get_current_context()
         if context.info_name == "run":
             flow._set_constants(graph, context.params, context.obj.config_options)
             CheckedRun.begins = True
-        elif not options["steps_to_rerun"]:
-            _require_unfinished(f"{flow.name}/{options['clone_run_id']}")
-        super().__init__(flow, graph, *arguments, **options)
+        else:
+            _require_run(store, options["clone_run_id"])
+            if not options["steps_to_rerun"]:
+                _require_unfinished(store, options["clone_run_id"])
+        super().__init__(flow, graph, store, *arguments, **options)
 
     def execute(self) -> None:
         """Run the tasks. SIGTERM ends them, and the run as Ctrl-C does: no task goes on alone."""
@@ -54,11 +59,40 @@ class CheckedRun(runtime.NativeRuntime):
         super()._killall()
 
 
-def _require_unfinished(run: str) -> None:
-    if Run(run, _namespace_check=False).successful:
+class OriginRun(TaskDataStoreSet):
+    """The parameters of the run to resume.
+
+    Metaflow 2.19 ends in a traceback where there is no such run.
+    """
+
+    def __init__(self, store: FlowDataStore, run_id: str, **options: Any) -> None:
+        _require_run(store, run_id)
+        super().__init__(store, run_id, **options)
+
+
+def name_unknown_runs(flow: type[FlowSpec]) -> None:
+    """Make `resume` of a flow name a run that does not exist, before Metaflow looks for it."""
+    with parameters.flow_context(flow):
+        from metaflow import cli  # reads the options of the flow's class
+
+        cli.TaskDataStoreSet = OriginRun
+
+
+def _require_run(store: FlowDataStore, run_id: str) -> None:
+    if not store.get_task_datastores(run_id, steps=["_parameters"]):
         raise MetaflowException(
-            f"Run {run} ended successfully, so there is nothing to resume. Use --origin-run-id for "
-            "a run that failed, and `run --market` for a market that failed among several."
+            f"There is no run {run_id!r} of {store.flow_name}. A run prints its id when it starts; "
+            "without --origin-run-id the last one is resumed."
+        )
+
+
+def _require_unfinished(store: FlowDataStore, run_id: str) -> None:
+    # Metaflow's client would look for the artifacts where they were when the run ended.
+    if any(end["_task_ok"] for end in store.get_task_datastores(run_id, steps=["end"])):
+        raise MetaflowException(
+            f"Run {store.flow_name}/{run_id} ended successfully, so there is nothing to resume. "
+            "Use --origin-run-id for a run that failed, and `run --market` for a market that "
+            "failed among several."
         )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -77,3 +78,27 @@ def test_a_card_is_created_in_the_process_of_its_task_where_cards_are(
     assert known == ["local@here"] * 2
     assert failed
     assert output.endswith(b"OSError: no space left\n")
+
+
+@pytest.mark.filterwarnings("ignore:The _yaml extension")
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "failed"])
+def test_whether_a_run_ended_is_known_where_its_home_was_moved_to(
+    ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "flows"))
+    from attempts import WaitingTasks, _require_unfinished
+    from metaflow.datastore.flow_datastore import FlowDataStore
+    from metaflow.exception import MetaflowException
+    from metaflow.plugins.datastores.local_storage import LocalStorage
+
+    former, here = (
+        FlowDataStore("PokeWatchFlow", storage_impl=LocalStorage, ds_root=str(tmp_path / name))
+        for name in ("former", "here")
+    )
+    end = WaitingTasks(former, "1", "end", "2", attempt=0, mode="w")
+    end.init_task()
+    end.save_artifacts([("_task_ok", ended)])
+    end.done()
+    (tmp_path / "former").rename(tmp_path / "here")
+    with pytest.raises(MetaflowException, match="nothing to resume") if ended else nullcontext():
+        _require_unfinished(here, "1")

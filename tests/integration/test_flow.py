@@ -52,6 +52,16 @@ def test_an_invalid_parameter_ends_the_run_before_it_writes(home: Path, tmp_path
     assert not (home / "lake").exists()
 
 
+@pytest.mark.parametrize("step", [[], ["gate"]], ids=["run", "step"])
+def test_a_run_to_resume_that_does_not_exist_is_named(
+    step: list[str], home: Path, tmp_path: Path
+) -> None:
+    stopped = run_flow(tmp_path, "resume", *step, "--origin-run-id", "999")
+    assert stopped.returncode == 1
+    assert "There is no run '999' of PokeWatchFlow" in stopped.stdout
+    assert "Traceback" not in stopped.stdout
+
+
 @pytest.mark.slow
 def test_the_flow_writes_only_to_a_home_with_special_characters(tmp_path: Path) -> None:
     home = tmp_path / "a#b?c$HOME %20 k\u00e4se 'q'"
