@@ -156,7 +156,7 @@ def test_the_error_names_a_damaged_store(store: KeyStore) -> None:
     store.path.parent.mkdir()
     store.path.write_bytes(b"not a database at all, but long enough to be read as one" * 100)
     for use in (store.list, store.revision, lambda: store.create("mine")):
-        with pytest.raises(KeyStoreError, match=r"keys\.sqlite"):
+        with pytest.raises(KeyStoreError, match=r"keys\.sqlite: .*restore the file from a backup"):
             use()
 
 
