@@ -31,17 +31,20 @@ class Home(Section):
         return home.expanduser().absolute()
 
     def make(self) -> Path:
-        """Create the folder, accessible to this user only.
+        """Create the folder, accessible to this user only; one of before is made so.
 
         Raise OSError, and SettingsError for a path that DVC or MLflow would misread.
         """
-        if found := re.search(r"[\\,*\[\]{}\x00-\x1f\x7f]|%\(|::", str(self.home)):
+        if fault := re.search(r"[\\,*\[\]{}\x00-\x1f\x7f]|%\(|::", str(self.home)):
             raise SettingsError(
                 f"{self.variable('home')} {str(self.home)!r}: a path must not contain "
-                f"{found[0]!r}; "
+                f"{fault[0]!r}; "
                 "use another folder"
             )
-        return private_folder(self.home)
+        found = private_folder(self.home).stat()
+        if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
+            self.home.chmod(0o700)
+        return self.home
 
     def require_writable(self) -> None:
         """Raise SettingsError unless files can be written to the folder, as a run does."""
@@ -134,10 +137,7 @@ def _closed(path: Path) -> Iterator[Path]:
 def private_folder(folder: Path) -> Path:
     """Create `folder` and its parents, accessible to this user only.
 
-    Raise OSError. A folder that belongs to another user is left as it is.
+    Raise OSError. A folder that exists is left as it is: it may hold other things.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = folder.stat()
-    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
-        folder.chmod(0o700)
     return folder

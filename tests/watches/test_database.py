@@ -55,6 +55,18 @@ def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:
     database.close()
 
 
+def test_the_folder_of_a_file_elsewhere_keeps_its_permissions(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o755)
+    for each in (folder, tmp_path / "new"):
+        database = WatchDatabase(make_url(f"sqlite:///{each}/watches.sqlite"))
+        WatchStore(database).list()
+        database.close()
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("shared", "new")}
+    assert modes == {"shared": 0o755, "new": 0o700}
+
+
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "watches.sqlite").write_text("not a database at all, but some other text" * 100)
     database = WatchDatabase(make_url(f"sqlite:///{tmp_path}/watches.sqlite"))
