@@ -1,5 +1,7 @@
 """`pokewatch mcp`."""
 
+import signal
+
 import click
 
 from pokewatch.errors import SettingsError
@@ -30,4 +32,14 @@ def mcp() -> None:
         raise SettingsError(
             f"{error.name} is not installed: pip install 'pokewatch[mcp]'"
         ) from None
+    _end_on_interrupt()
     make_server(HttpApi(settings.gateway_url, settings.api_key.get_secret_value())).run("stdio")
+
+
+def _end_on_interrupt() -> None:
+    """Let Ctrl-C end the process at once, unless a shell has set it to be ignored.
+
+    A thread waits for standard input. It cannot be interrupted, and Python would wait for its end.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)

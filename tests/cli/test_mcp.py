@@ -1,5 +1,9 @@
 """`pokewatch mcp`, a real process with the SDK's client on its standard input and output."""
 
+import json
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -48,3 +52,26 @@ def test_without_a_key_it_says_which_command_makes_one() -> None:
     result = CliRunner().invoke(main, ["mcp"])
     assert result.exit_code == 2
     assert "POKEWATCH_API_KEY is not set: pokewatch keys create NAME" in result.stderr
+
+
+def test_an_interrupt_ends_it_while_it_waits_for_input(gateway: Gateway) -> None:
+    about = {"protocolVersion": "2025-06-18", "capabilities": {}}
+    client = {"clientInfo": {"name": "test", "version": "1"}}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about | client}
+    with subprocess.Popen(
+        COMMAND,
+        env=os.environ | environment(gateway),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            assert b"serverInfo" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == -signal.SIGINT
+        finally:
+            process.kill()
