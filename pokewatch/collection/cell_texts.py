@@ -14,16 +14,18 @@ _IDS = frozenset({"product_id", "market_id"})
 _WHOLE = _IDS | {"number"}
 _COUNTED = _WHOLE | {"quantity", "added"}
 _DESCRIBING = _WHOLE | {"set_name", "set_code", "printing", "language", "condition", "game"}
+# Numbers that stand for words: in a column with empty cells, programs store 1 as 1.0.
+_CODED = _DESCRIBING | {"grade", "reverse", "holo", "playset", "first_edition"}
 _MEANT = {"printing": "-", "number": "?"}  # no foil; the number of an Unown
 
 
 def cell_text(cell: Any, field: str) -> str:
     """Return a cell as text, its words separated by single spaces; "" for NaN.
 
-    Ids and numbers are without the ".0" of programs that store such a column as decimals, and with
-    ASCII digits and slashes; ids are without zeros before them. "N/A" is blank in a column that a
-    line need not have, such as the number of a sealed product. Marks without width, which copied
-    text may carry, are left out.
+    Ids, numbers and codes are without the ".0" of programs that store such a column as decimals.
+    Ids and numbers have ASCII digits and slashes; ids are without zeros before them. "N/A" is blank
+    in a column that a line need not have, such as the number of a sealed product. Marks without
+    width, which copied text may carry, are left out.
     """
     if cell is None or cell != cell:
         return ""
@@ -35,6 +37,6 @@ def cell_text(cell: Any, field: str) -> str:
     text = formula[1] if formula else text_of_cell(text)
     if field in _DESCRIBING and text != _MEANT.get(field) and is_placeholder(text):
         return ""
-    if field in _WHOLE and (decimal := _DECIMAL.fullmatch(text)):
+    if field in _CODED and (decimal := _DECIMAL.fullmatch(text)):
         text = decimal[1]
     return text.lstrip("0") or "0" if field in _IDS and text.isdecimal() else text

@@ -25,7 +25,7 @@ from pokewatch.collection.headers import EXAMPLE as EXAMPLE
 from pokewatch.collection.headers import KNOWN_HEADERS as KNOWN_HEADERS
 from pokewatch.collection.line_names import split_name, split_set
 from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
-from pokewatch.collection.printing_columns import with_flags
+from pokewatch.collection.printing_columns import check_flags, with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
@@ -198,6 +198,7 @@ def _read_line(line: int, cells: Mapping[str, str], style: _Style) -> Collection
         return refused("it is a total, not a card")
     try:
         quantity = quantity_of(values, style.decimal)
+        check_flags(values)
     except ValueError as error:
         return refused(str(error))
     if cells.get("outcome") == REFUSED and not (values.get("quantity") and quantity):

@@ -2,9 +2,27 @@
 
 from collections.abc import Mapping
 
-_YES = {"yes", "y", "true", "1", "x", "✓", "✔", "ja", "oui", "sí", "si", "sì", "sim", "wahr"}
-_NO = {"no", "n", "false", "0", "-", "nein", "non", "não", "nee", "falsch"}
+from pokewatch.market.tabular.numbers import is_placeholder
+from pokewatch.market.tabular.sheet import shortened
+
+# Spreadsheets write true and false in their own language.
+_YES = {
+    *("yes", "y", "true", "1", "x", "✓", "✔", "ja", "oui", "sí", "si", "sì", "sim"),
+    *("wahr", "vrai", "vero", "verdadero", "verdadeiro", "waar", "prawda", "sant", "sand"),
+    *("tosi", "igaz", "pravda", "истина"),
+}
+_NO = {
+    *("no", "n", "false", "0", "-", "nein", "non", "não", "nee"),
+    *("falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "falsk"),
+    *("epätosi", "hamis", "nepravda", "ложь"),
+}
 _FIRST = ("1st", "first", "1. ")
+_FLAGS = {
+    "reverse": "reverse holofoils",
+    "holo": "holofoils",
+    "first_edition": "first editions",
+    "playset": "playsets",
+}
 
 
 def with_flags(values: Mapping[str, str], empty: str) -> str:
@@ -27,6 +45,14 @@ def with_flags(values: Mapping[str, str], empty: str) -> str:
     elif not printing and ("holo" in values or "reverse" in values):
         printing = "Normal"
     return _of_print_run(values, printing)
+
+
+def check_flags(values: Mapping[str, str]) -> None:
+    """Raise ValueError where a column of yes and no says neither, such as a number of copies."""
+    for name, said in _FLAGS.items():
+        text = values.get(name, "")
+        if text and not (is_yes(text) or is_no(text) or is_placeholder(text)):
+            raise ValueError(f"{shortened(text)} in its column of {said} is neither yes nor no")
 
 
 def is_yes(text: str) -> bool:

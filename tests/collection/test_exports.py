@@ -54,6 +54,27 @@ def test_lines_that_are_quoted_as_a_whole(app: str) -> None:
     assert read(quoted) == read("\n".join(lines))
 
 
+def test_cardmarkets_stock_file_that_a_program_saved_with_decimals() -> None:
+    """As pandas writes columns of whole numbers that have empty cells."""
+    header = (
+        "idProduct;groupCount;price;idLanguage;condition;isFoil;isPlayset;isReverseHolo;isFirstEd"
+    )
+    whole = read(f"{header}\n715900;1;12.00;7;5;;;1;\n715954;2;1.50;1;2;;1;;1\n")
+    decimals = read(
+        f"{header}\n715900.0;1.0;12;7.0;5.0;;;1.0;\n715954.0;2.0;1.5;1.0;2.0;;1.0;;1.0\n"
+    )
+    assert decimals == whole
+    assert [line.printing for line in decimals.lines] == ["Reverse Holofoil", "1st Edition"]
+
+
+def test_copies_in_columns_of_printings_are_not_taken_for_yes_and_no() -> None:
+    found = read("name,number,holo,reverse holo\nMew,1,1,\nMew,2,,3\n")
+    assert [line.printing for line in found.lines] == ["Holofoil"]
+    assert [(each.line, each.reason) for each in found.refused] == [
+        (3, "'3' in its column of reverse holofoils is neither yes nor no")
+    ]
+
+
 @pytest.mark.parametrize(
     "total", ["Total", "Total cards", "Grand Total:", "Gesamt: 3", "Summe", "Total (3 items)"]
 )

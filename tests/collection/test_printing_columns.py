@@ -1,6 +1,6 @@
 import pytest
 
-from pokewatch.collection.printing_columns import with_flags
+from pokewatch.collection.printing_columns import check_flags, with_flags
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,18 @@ from pokewatch.collection.printing_columns import with_flags
 )
 def test_columns_add_up_to_a_printing(values: dict[str, str], printing: str) -> None:
     assert with_flags(values, "empty") == printing
+
+
+@pytest.mark.parametrize(
+    "text", ["VRAI", "Waar", "истина", "1", "", "FAUX", "nepravda", "N/A", "0"]
+)
+def test_yes_and_no_as_spreadsheets_write_them(text: str) -> None:
+    check_flags({"reverse": text})
+    printing = "Reverse Holofoil" if text in ("VRAI", "Waar", "истина", "1") else "Normal"
+    assert with_flags({"reverse": text}, "empty") == printing
+
+
+@pytest.mark.parametrize("name", ["reverse", "holo", "first_edition", "playset"])
+def test_what_is_neither_yes_nor_no_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"'2' in its column of .* is neither yes nor no"):
+        check_flags({name: "2"})
