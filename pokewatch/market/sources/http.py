@@ -95,10 +95,9 @@ class HttpClient:
         try:
             return parsing.parse_json(text)
         except (ValueError, RecursionError):
-            cause = parsing.not_json(self._without_secrets(text))
-            raise SourceError(self.source, shown(url), cause) from None
+            raise self._failure(url, parsing.not_json(self.without_secrets(text))) from None
 
-    def _without_secrets(self, text: str) -> str:
+    def without_secrets(self, text: str) -> str:
         """Return `text` without the key, which a server may repeat in its refusal."""
         for word in " ".join(self.headers.values()).split():
             if len(word) >= _SHORTEST_KEY:
@@ -123,12 +122,14 @@ class HttpClient:
                     body.truncate()
                     self._attempt(url, params, body)
         except _TransientError as error:
-            raise SourceError(
-                self.source,
-                shown(url),
-                f"{error}; gave up after {self.limits.attempts} attempts",
-                error.status,
-            ) from None
+            cause = f"{error}; gave up after {self.limits.attempts} attempts"
+            raise self._failure(url, cause, error.status) from None
+
+    def _failure(self, url: str, cause: str, status: int | None = None) -> SourceError:
+        """Return the error of a request: the answer may repeat the key anywhere, even in a path."""
+        kind = MissingAtSourceError if status == httpx.codes.NOT_FOUND else SourceError
+        address = self.without_secrets(shown(url))
+        return kind(self.source, address, self.without_secrets(cause), status)
 
     def _attempt(self, url: str, params: Mapping[str, str] | None, body: BinaryIO) -> None:
         request = self._client.build_request("GET", url, params=params)
@@ -177,15 +178,13 @@ class HttpClient:
         try:
             target = requested.join(response.headers["Location"])
         except (httpx.InvalidURL, ValueError):
-            raise SourceError(
-                self.source, shown(str(requested)), "redirects to an invalid URL"
-            ) from None
+            raise self._failure(str(requested), "redirects to an invalid URL") from None
         if _origin(target) != _origin(requested) or target.userinfo:
             cause = (
                 f"redirects to {shown(str(target))}; redirects to another scheme, host or port "
                 "are not followed: if the source has moved, set its new URL"
             )
-            raise SourceError(self.source, shown(str(requested)), cause)
+            raise self._failure(str(requested), cause)
 
     def _check_status(self, response: httpx.Response) -> None:
         status = f"answered {response.status_code} {response.reason_phrase}".strip()
@@ -199,14 +198,10 @@ class HttpClient:
                     f"{status} and {asks} a wait of {wait:.0f} s, longer than the "
                     f"{self.limits.longest_wait:.0f} s allowed: try again later"
                 )
-                raise SourceError(
-                    self.source, shown(str(response.url)), cause, response.status_code
-                )
+                raise self._failure(str(response.url), cause, response.status_code)
             raise _TransientError(status, wait, response.status_code)
-        if response.status_code == httpx.codes.NOT_FOUND:
-            raise MissingAtSourceError(self.source, shown(str(response.url)), status, 404)
         if not response.is_success:
-            raise SourceError(self.source, shown(str(response.url)), status, response.status_code)
+            raise self._failure(str(response.url), status, response.status_code)
 
     def _requested_wait(self, response: httpx.Response) -> float | None:
         """Return the seconds to wait after `response`; after 429 all requests wait."""
@@ -219,11 +214,8 @@ class HttpClient:
 
     def _check_size(self, size: int, url: str) -> None:
         if size > self.limits.max_bytes:
-            raise SourceError(
-                self.source,
-                shown(url),
-                f"the answer is larger than {self.limits.max_bytes:,} bytes",
-            )
+            cause = f"the answer is larger than {self.limits.max_bytes:,} bytes"
+            raise self._failure(url, cause)
 
     @contextmanager
     def _mapped(self, url: str) -> Iterator[None]:
@@ -231,9 +223,7 @@ class HttpClient:
         try:
             yield
         except NotSentError as error:
-            raise SourceError(
-                self.source, shown(url), str(error), httpx.codes.TOO_MANY_REQUESTS
-            ) from None
+            raise self._failure(url, str(error), httpx.codes.TOO_MANY_REQUESTS) from None
         except httpx.TimeoutException as error:
             raise _TransientError(_timeout_text(error, self.limits)) from None
         except ContentCodingError as error:
@@ -241,8 +231,8 @@ class HttpClient:
         except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError) as error:
             raise _TransientError(f"connection failed: {error or type(error).__name__}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            cause = self._without_secrets(str(error)) or type(error).__name__
-            raise SourceError(self.source, shown(url), f"the request failed: {cause}") from None
+            cause = str(error) or type(error).__name__
+            raise self._failure(url, f"the request failed: {cause}") from None
 
     def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(

@@ -2,8 +2,11 @@ import gzip
 import itertools
 import json
 import random
+import socket
+import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -83,7 +86,14 @@ def test_retry_after_is_honoured(upstream: Upstream, kind: str) -> None:
     )  # a date is nearer by what the test has taken since
 
 
-@pytest.mark.parametrize("value", ["soon", "inf", "nan", "1e400"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("soon", "inf", "nan", "1e400"),
+        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+        "Wed, 21 Oct 2026 07:28:00 +99999999999999",
+    ],
+)
 def test_an_unreadable_retry_after_is_ignored(upstream: Upstream, value: str) -> None:
     upstream.routes["/a"] = [Reply(status=429, headers={"Retry-After": value}), Reply(b"here")]
 
@@ -321,6 +331,44 @@ def test_secrets_stay_out_of_messages(upstream: Upstream) -> None:
     assert "hunter" not in str(caught.value) + repr(keyed) + repr(caught.value)
     assert shown(address) == f"{upstream.url}/a"
     assert upstream.requests[0].headers["Authorization"] != ""
+
+
+SECRET = "hunter-2-hunter"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"HTTP/1.1 401 No key {SECRET}\r\nContent-Length: 0",
+        f"HTTP/1.1 404 No key {SECRET}\r\nContent-Length: 0",
+        f"HTTP/1.1 500 No key {SECRET}\r\nContent-Length: 0",
+        f"HTTP/1.1 302 Found\r\nLocation: https://elsewhere.test/log-in/{SECRET}",
+        f"HTTP/1.1 302 Found\r\nLocation: /log-in/{SECRET}",
+        f"HTTP/1.1 200 OK\r\nContent-Encoding: {SECRET}\r\nContent-Length: 0",
+        f"HTTP/1.1 200 OK\r\nno header {SECRET}",
+        f"no status {SECRET}",
+    ],
+)
+def test_a_key_that_the_answer_repeats_is_in_no_message(answer: str) -> None:
+    """From a server that repeats it outside the body, as in a reason or a path."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            with suppress(OSError):  # closed at the end of the test
+                while True:
+                    with server.accept()[0] as connection:
+                        connection.recv(65_536)
+                        connection.sendall(f"{answer}\r\nConnection: close\r\n\r\n".encode())
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        limits = HttpLimits(connect=2.0, read=2.0, attempts=2)
+        with pytest.raises(SourceError) as caught:
+            client(limits, headers={"X-Key": SECRET}).text(f"http://127.0.0.1:{port}/a")
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    assert SECRET not in str(caught.value) + caught.value.url
 
 
 def test_a_header_that_cannot_be_sent_is_not_shown(upstream: Upstream) -> None:
