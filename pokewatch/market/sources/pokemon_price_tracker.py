@@ -195,20 +195,44 @@ class PokemonPriceTrackerSource:
     def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:
         """Yield the entries of `data` on all pages."""
         url = self._url + path
-        offset, before = 0, None
+        offset, seen = 0, set[str]()
         for _ in range(_MOST_PAGES):
             body = self._http.json(url, {**params, "offset": str(offset)} if offset else params)
-            if not isinstance(body, dict) or not isinstance(body.get("data"), list | dict):
-                raise SourceError(self.name, shown(url), "the answer has no data")
-            data = body["data"] if isinstance(body["data"], list) else [body["data"]]
-            if data and data == before:
+            data, metadata = self._data(url, body), as_object(as_object(body).get("metadata"))
+            ids = {identifier(as_object(entry).get("id")) or repr(entry) for entry in data}
+            if ids and ids <= seen:
                 raise SourceError(self.name, shown(url), f"the page at {offset:,} repeats another")
-            before = data
+            seen |= ids
             yield from data
             offset += len(data)
-            if not data or not as_object(body.get("metadata")).get("hasMore"):
+            more = metadata.get("hasMore")
+            if more and not data:
+                cause = f"the page at {offset:,} is empty, and says that more follow it"
+                raise SourceError(self.name, shown(url), cause)
+            if not more:
+                self._check_total(url, params, len(seen), metadata.get("total", body.get("total")))
                 return
         raise SourceError(self.name, shown(url), f"the answer has more than {_MOST_PAGES} pages")
+
+    def _data(self, url: str, body: Any) -> list[Any]:
+        """Return the entries of an answer. Raise SourceError, with the cause that it gives."""
+        answer = as_object(body)
+        data = answer.get("data")
+        said = answer.get("error") or answer.get("message")
+        reason = f": {self._http.without_secrets(str(said))[:200]}" if said else ""
+        if answer.get("success") is False or (reason and not data):
+            raise SourceError(self.name, shown(url), f"the answer reports a failure{reason}")
+        if not isinstance(data, list | dict):
+            raise SourceError(self.name, shown(url), "the answer has no data")
+        return data if isinstance(data, list) else [data]
+
+    def _check_total(self, url: str, params: Mapping[str, str], count: int, total: Any) -> None:
+        if type(total) is int and total > count:
+            of_set = f" of set {params['setId']}" if "setId" in params else ""
+            self.warnings.append(
+                f"{self.name}: {shown(url)}: {count:,} entries{of_set}, of a total of {total:,}: "
+                "the others are missing"
+            )
 
     def _read_card(self, card: Any, fetched: _Fetched) -> None:
         product = product_of(card.get("tcgPlayerId")) if isinstance(card, dict) else ""

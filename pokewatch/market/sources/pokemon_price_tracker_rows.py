@@ -142,6 +142,8 @@ def shape_faults(card: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(card.get(name), dict | None):
             yield f"{name} is not an object"
     history = as_object(card.get("priceHistory"))
+    if history and not history.keys() & {"variants", "conditions"}:
+        yield "priceHistory has neither variants nor conditions"
     for name in ("variants", "conditions"):
         if not isinstance(history.get(name), dict | None):
             yield f"priceHistory.{name} is not an object"

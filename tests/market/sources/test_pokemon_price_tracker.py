@@ -180,6 +180,89 @@ def test_a_server_that_repeats_a_page_is_not_asked_for_more(
     assert upstream.paths() == ["/sets", "/cards", "/cards"]
 
 
+def _paged(pages: list[dict[str, Any]]) -> list[Reply]:
+    return [Reply(json.dumps(page).encode()) for page in pages]
+
+
+MORE = {"hasMore": True}
+
+
+def test_pages_that_repeat_with_other_times_or_in_turn_are_noticed(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    numbers = itertools.count()
+
+    def page(_: Request) -> Reply:
+        number = next(numbers)
+        body = {"data": [card(number % 2, fetchedAt=number)], "metadata": MORE}
+        return Reply(json.dumps(body).encode())
+
+    upstream.routes["/cards"] = page
+
+    with pytest.raises(SourceError, match="set s1: the page at 2 repeats another"):
+        opened().catalog()
+
+
+def test_an_empty_page_that_more_should_follow_is_an_error(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    upstream.routes["/cards"] = _paged(
+        [{"data": [card(1)], "metadata": MORE}, {"data": [], "metadata": MORE}]
+    )
+
+    with pytest.raises(SourceError, match="set s1: the page at 1 is empty, and says that more"):
+        opened().catalog()
+
+
+@pytest.mark.parametrize("where", ["metadata", "answer"])
+def test_entries_that_are_missing_of_the_total_are_reported(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], where: str
+) -> None:
+    last = {"metadata": {"total": 4}} if where == "metadata" else {"total": 4}
+    first = {"data": [card(1), card(2)], "metadata": MORE}
+    upstream.routes["/cards"] = _paged([first, {"data": [card(2), card(3)], **last}])
+    source = opened()
+
+    assert source.catalog().num_rows == 3
+    assert source.warnings == [
+        f"pokemon_price_tracker: {upstream.url}/cards: 3 entries of set s1, of a total of 4: "
+        "the others are missing"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ({"data": None, "error": f"{KEY} is over its quota"}, ": *** is over its quota"),
+        ({"success": False, "message": "rebuilding", "data": []}, ": rebuilding"),
+        ({"success": False, "data": []}, ""),
+    ],
+    ids=["error", "message", "no cause"],
+)
+def test_a_failure_that_is_answered_with_200_is_reported_with_its_cause(
+    upstream: Upstream,
+    opened: Callable[..., PokemonPriceTrackerSource],
+    body: dict[str, Any],
+    cause: str,
+) -> None:
+    upstream.json("/cards", body)
+
+    with pytest.raises(SourceError) as caught:
+        opened().catalog()
+    assert caught.value.cause == f"set s1: the answer reports a failure{cause}"
+
+
+def test_a_history_of_another_structure_is_reported(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    upstream.json("/cards", {"data": [card(priceHistory={"byCondition": {}}), card(2)]})
+
+    (batch,) = opened().prices([date(2025, 11, 27)])
+
+    reasons = batch.rejected["reason"].to_pylist()
+    assert reasons == ["priceHistory has neither variants nor conditions"]
+
+
 def test_only_the_named_sets_are_asked_for(
     upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
 ) -> None:
