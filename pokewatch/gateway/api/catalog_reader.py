@@ -9,6 +9,7 @@ import msgspec
 
 from pokewatch.contract import catalog_path
 from pokewatch.gateway.api.catalog_checks import check_versions
+from pokewatch.gateway.api.cursor import unknown_page
 from pokewatch.gateway.http.problems import (
     ProblemError,
     invalid,
@@ -226,6 +227,8 @@ class CatalogReader:
             return unknown_card(payload["card_id"], refused.refusal.near)
         if "set_id" in payload:
             return unknown_set(payload["set_id"])
+        if "after" in payload:  # a card that another version of the data had
+            return unknown_page()
         return self._upstream.bad_reply(str(refused))
 
 

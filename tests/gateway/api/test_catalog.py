@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from pokewatch.gateway.api.catalog_calls import cursor_of
+from pokewatch.gateway.api.queries import CardsQuery
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
 from tests.serving.server import Server
@@ -98,6 +100,13 @@ def test_a_cursor_is_bound_to_its_search(gateway: Gateway) -> None:
     assert_problem(
         gateway.get("/cards", params={"cursor": cursor, "q": "Pokémon"}), 404, "unknown-page"
     )
+
+
+def test_a_listing_ends_where_its_last_card_has_left_the_catalogue(gateway: Gateway) -> None:
+    """As with a new version of the data, between two pages."""
+    cursor = cursor_of(CardsQuery(limit=1), "simulated-0", "tcgplayer-999-normal")
+    response = gateway.get("/cards", params={"limit": 1, "cursor": cursor})
+    assert_problem(response, 404, "unknown-page")
 
 
 def test_history(gateway: Gateway) -> None:
