@@ -98,7 +98,7 @@ def _return_query(context: RequestContext) -> str:
     the page of its route, and reads so there.
     """
     form = context.scope["method"] == "POST"
-    path: str = context.route if form else context.scope["path"]
+    path: str = quote(context.route if form else context.scope["path"])
     query = context.scope["query_string"].decode("latin-1")
     target = quote(f"{path}?{query}" if query else path, safe="")
     return f"next={target}&{UNSENT}=1" if form else f"next={target}"

@@ -519,6 +519,20 @@ def test_a_key_is_entered_once(hostile: Gateway, tmp_path: Path) -> None:
         assert client.get("/cards/card_1").status_code == 303
 
 
+def test_signing_in_leads_to_an_address_with_any_letters(hostile: Gateway, tmp_path: Path) -> None:
+    with keyed(hostile, tmp_path) as (gateway, client):
+        for wanted in (
+            "/sets/Sun/Moon%20%231%3F?market=a%26b",
+            "/sets/Pok%C3%A9mon%20GO",
+            "/cards?q=%C3%A9+100%25",
+        ):
+            page_of_key = client.get(wanted).headers["location"]
+            headers = {"origin": gateway.url}
+            there = client.post(page_of_key, data={"key": gateway.key.key}, headers=headers)
+            assert there.headers["location"] == wanted
+            client.cookies.clear()
+
+
 def test_a_session_counts_towards_the_limit_of_its_key(hostile: Gateway, tmp_path: Path) -> None:
     with keyed(hostile, tmp_path) as (gateway, client):
         slow = gateway.store.create("slow", rate="2/hour")
