@@ -577,6 +577,17 @@ def test_a_form_from_elsewhere_is_refused(hostile: Gateway, tmp_path: Path, orig
         assert sign_in(client, gateway.key.key, origin=origin).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [("same-origin", 303), ("same-site", 403), ("cross-site", 403)]
+)
+def test_a_browser_vouches_for_its_form_where_a_proxy_sends_another_host(
+    hostile: Gateway, tmp_path: Path, site: str, status: int
+) -> None:
+    with keyed(hostile, tmp_path) as (gateway, client):
+        headers = {"origin": "https://cards.example:8443", "sec-fetch-site": site}
+        assert sign_in(client, gateway.key.key, **headers).status_code == status
+
+
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil", "x"])
 def test_signing_in_does_not_lead_elsewhere(hostile: Gateway, tmp_path: Path, target: str) -> None:
     with keyed(hostile, tmp_path) as (gateway, client):
