@@ -56,7 +56,7 @@ def _signature(key: Key, expires: str) -> str:
 
 
 def _set_cookie(value: str, seconds: int, context: RequestContext) -> Header:
-    cookie = f"{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+    cookie = f"{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax"
     # Each of several proxies may add a value: the first is of the connection of the browser.
     forwarded = context.headers.get(b"x-forwarded-proto", b"").partition(b",")[0].strip()
     if forwarded == b"https" or context.scope["scheme"] == "https":

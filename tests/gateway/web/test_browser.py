@@ -203,6 +203,22 @@ def test_after_signing_out_the_way_back_does_not_lead_to_a_collection(
     page.context.close()
 
 
+def test_a_link_on_another_site_leads_into_the_session(
+    browser: Browser, mlserver: Server, make_gateway: Callable[..., Gateway]
+) -> None:
+    """Such as one in a chat or in mail that is read in the browser."""
+    keyed = make_gateway(mlserver.url, pages="key")
+    page = opened(browser, keyed)
+    page.goto("/sign-in")
+    page.get_by_label("API key").fill(keyed.key.key)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.goto(f"{keyed.url.replace('127.0.0.1', 'localhost')}/sign-in")
+    page.evaluate("url => location.assign(url)", f"{keyed.url}/sets")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sets")
+    page.context.close()
+
+
 @pytest.mark.parametrize("width", [320, 360, 430])
 def test_amounts_in_millions_do_not_widen_the_page(
     browser: Browser, gateway: Gateway, width: int

@@ -86,7 +86,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     key = cache.by_id(cookie.partition("=")[2].partition(".")[0])
     assert key is not None
     plain = sessions.cookie(key, context())[1]
-    assert b"HttpOnly; SameSite=Strict" in plain
+    assert b"HttpOnly; SameSite=Lax" in plain
     assert b"Secure" not in plain
     assert sessions.cookie(key, context(x_forwarded_proto="https"))[1].endswith(b"; Secure")
     assert sessions.cookie(key, context(scheme="https"))[1].endswith(b"; Secure")
