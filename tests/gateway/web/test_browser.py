@@ -144,6 +144,23 @@ def test_the_theme_is_remembered(browser: Browser, gateway: Gateway) -> None:
     page.context.close()
 
 
+def test_a_browser_without_storage_has_all_but_the_memory_of_the_theme(
+    browser: Browser, gateway: Gateway
+) -> None:
+    """Where cookies are blocked, reading the storage raises an error."""
+    page = opened(browser, gateway, color_scheme="light")
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', "
+        "{ get() { throw new DOMException('denied', 'SecurityError'); } });"
+    )
+    page.goto("/sets")
+    page.get_by_role("button", name="Dark theme").click()
+    expect(page.get_by_role("button", name="Light theme")).to_be_visible()
+    page.get_by_role("combobox").fill("pokmon 12")
+    expect(page.get_by_role("option").first).to_contain_text("Pokémon 12")
+    page.context.close()
+
+
 def test_no_page_is_wider_than_the_narrowest_screen(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway, viewport={"width": 320, "height": 900})
     for path in PAGES:

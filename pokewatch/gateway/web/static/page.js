@@ -7,9 +7,18 @@ function element(name, properties, ...children) {
   return node;
 }
 
+// A browser that blocks cookies has no storage, and raises an error when it is asked for.
+function storage() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}
+
 function themeSwitch() {
   const root = document.documentElement;
-  const stored = localStorage.getItem("theme");
+  const stored = storage()?.getItem("theme");
   if (stored === "light" || stored === "dark") root.dataset.theme = stored;
   const dark = () =>
     root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -17,7 +26,7 @@ function themeSwitch() {
   const label = () => { button.textContent = dark() ? "Light theme" : "Dark theme"; };
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
-    localStorage.setItem("theme", root.dataset.theme);
+    storage()?.setItem("theme", root.dataset.theme);
     label();
   });
   label();
