@@ -161,6 +161,20 @@ def test_a_browser_without_storage_has_all_but_the_memory_of_the_theme(
     page.context.close()
 
 
+def test_suggestions_that_come_late_stay_away(browser: Browser, gateway: Gateway) -> None:
+    """A list over a page whose visitor has gone on could not be closed by the keyboard."""
+    page = opened(browser, gateway)
+    page.goto("/sets")
+    page.get_by_role("combobox").focus()
+    page.keyboard.insert_text("pokmon 12")
+    with page.expect_response(lambda response: "suggestions" in response.url) as late:
+        page.keyboard.press("Tab")
+    late.value.finished()
+    page.wait_for_function("document.querySelectorAll('[role=option]').length >= 0")
+    expect(page.get_by_role("option").first).not_to_be_visible()
+    page.context.close()
+
+
 def test_no_page_is_wider_than_the_narrowest_screen(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway, viewport={"width": 320, "height": 900})
     for path in PAGES:

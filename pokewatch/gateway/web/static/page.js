@@ -76,7 +76,8 @@ function suggest(form) {
     asked = text;
     if (text.length < 2) { close(); return; }
     const reply = await fetch(`/page-data/suggestions?q=${encodeURIComponent(text)}${market && `&${market}`}`);
-    if (reply.ok && asked === text) show((await reply.json()).cards);
+    const cards = reply.ok ? (await reply.json()).cards : [];
+    if (asked === text && document.activeElement === input) show(cards);
   }
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 120); });
   input.addEventListener("blur", close);
