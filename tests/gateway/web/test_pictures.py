@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
+from playwright.sync_api import Browser, Route
 
 from pokewatch.gateway.web.picture_client import PictureClient
 from pokewatch.gateway.web.pictures import _MAX_WAITING, RETRY_SECONDS, Pictures
@@ -17,6 +18,7 @@ from pokewatch.valuation.book import write_book
 from tests.gateway.clock import Clock
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.web.picture_server import PNG, PictureServer, content, picture_server
+from tests.gateway.web.test_browser import browser, opened  # noqa: F401
 from tests.gateway.web.test_pages import BROWSER, page
 from tests.polling import eventually
 from tests.serving.books import FACTS, catalog, rows
@@ -159,6 +161,28 @@ def test_pages_show_pictures_from_the_gateway_alone(shop: Shop, tmp_path: Path) 
         assert picture_of(gateway, "nobody").status_code == 404
         assert gateway.ask("POST", "/pictures/card_1", key="").status_code == 405
         assert server.asked == ["/1.png"]
+
+
+def test_a_picture_that_arrives_is_shown_in_a_market_that_is_named(
+    browser: Browser,  # noqa: F811
+    shop: Shop,
+    tmp_path: Path,
+) -> None:
+    server = shop.pictures
+    named = ('src="/pictures/card_2', 'src="/pictures/card_2?market=simulated-0')
+
+    def in_market(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().replace(*named))
+
+    with gateway_at(shop.url, tmp_path, pictures=True, picture_hosts=(server.host,)) as gateway:
+        gateway.app.assembly.pictures._client = client_of(server)
+        tab = opened(browser, gateway)
+        tab.route("**/cards/card_2", in_market)
+        with tab.expect_response(lambda response: "again" in response.url) as shown:
+            tab.goto("/cards/card_2")
+        assert shown.value.headers["content-type"] == "image/png"
+        tab.context.close()
 
 
 def test_pictures_are_off_unless_asked_for(shop: Shop, tmp_path: Path) -> None:

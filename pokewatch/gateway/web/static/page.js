@@ -142,11 +142,12 @@ function reachable(table) {
 
 // The first visitor of a card gets a placeholder, and its picture once the server has it.
 function waitForPicture(image) {
+  const address = image.getAttribute("src");
   let asked = 0;
   async function ask() {
-    const reply = await fetch(image.getAttribute("src"));
+    const reply = await fetch(address);
     const placeholder = (reply.headers.get("content-type") || "").startsWith("image/svg");
-    if (!placeholder && asked) image.src = `${image.getAttribute("src")}?again`;
+    if (!placeholder && asked) image.src = `${address}${address.includes("?") ? "&" : "?"}again`;
     else if (placeholder && ++asked < 5) setTimeout(ask, 1000 * asked);
   }
   ask();
