@@ -175,6 +175,24 @@ def test_suggestions_that_come_late_stay_away(browser: Browser, gateway: Gateway
     page.context.close()
 
 
+def test_the_dark_theme_is_not_printed(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway, color_scheme="light")
+    page.goto("/cards/card_12")
+    page.emulate_media(media="print")
+    colors = """['body', '.minor', '.signal', 'td', 'a'].map((each) => {
+        const style = getComputedStyle(document.querySelector(each));
+        return [style.color, style.backgroundColor];
+    })"""
+    light = page.evaluate(colors)
+    page.emulate_media(media="screen")
+    page.get_by_role("button", name="Dark theme").click()
+    assert page.evaluate(colors) != light
+    page.emulate_media(media="print")
+    assert page.evaluate(colors) == light
+    expect(page.get_by_role("button", name="Light theme")).not_to_be_visible()
+    page.context.close()
+
+
 def test_no_page_is_wider_than_the_narrowest_screen(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway, viewport={"width": 320, "height": 900})
     for path in PAGES:
