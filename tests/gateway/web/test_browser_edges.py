@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.web.test_browser import browser, opened, serious_faults  # noqa: F401
+from tests.gateway.web.test_pages import hostile  # noqa: F401
 from tests.polling import eventually
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import serving_book
@@ -65,6 +66,17 @@ def test_every_page_of_a_market_at_the_edge(
         if name == "one day":
             assert "There are no prices of 1 day before" in texts[PAGES[3]]
         page.context.close()
+
+
+def test_a_name_without_a_space_does_not_widen_a_page(
+    browser: Browser,  # noqa: F811
+    hostile: Gateway,  # noqa: F811
+) -> None:
+    page = narrow(browser, hostile)
+    for path in ("/cards/card_0", "/cards/card_6", "/cards?q=x", "/sets", f"/cards/{'y' * 190}"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    page.context.close()
 
 
 def test_a_gateway_of_an_empty_home(

@@ -101,6 +101,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     long = ["s" * MAX_NAME_LENGTH, "t" * (MAX_NAME_LENGTH + 1)]
     sets = [*long, *cards["set_id"].to_pylist()[2:-1], "Sun/Moon #1?"]
     cards = cards.set_column(cards.schema.get_field_index("set_id"), "set_id", pa.array(sets))
+    named = [*long, *cards["set_name"].to_pylist()[2:]]
+    cards = cards.set_column(cards.schema.get_field_index("set_name"), "set_name", pa.array(named))
     numbers = ["" if i == 2 else f"{i:03}/100" for i in range(12)]
     cards = cards.set_column(cards.schema.get_field_index("number"), "number", pa.array(numbers))
     values = rows(12, days=40)
