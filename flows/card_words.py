@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pokewatch import contract
 from pokewatch.checks import Check
 from pokewatch.valuation.skill import MIN_WINDOWS
+from pokewatch.wording import counted
 
 if TYPE_CHECKING:
     from pokewatch.pipeline.selection import GateOutcome
@@ -47,7 +48,8 @@ def origins(evaluation: Mapping[str, Any]) -> str:
     days = evaluation["origins"]
     few = "" if evaluation["windows"] >= MIN_WINDOWS else ": too few periods to tell"
     return (
-        f"{evaluation['dataset_size']:,} card-days at {len(days)} origins, {days[0]} to "
+        f"{counted(evaluation['dataset_size'], 'card-day')} at {counted(len(days), 'origin')}, "
+        f"{days[0]} to "
         f"{days[-1]}, which are {evaluation['windows']:.1f} independent periods{few}. Intervals "
         "allow for common cards and common dates."
     )

@@ -7,6 +7,7 @@ from daily import DailySpec, WorkersByCpu
 from metaflow import card, current, kubernetes, project, retry, schedule, step, timeout
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
+from pokewatch.wording import counted
 
 
 @OneSchedule
@@ -263,7 +264,8 @@ class PokeWatchFlow(DailySpec):
 
         judged, sent = judge_watches()
         print(
-            f"judged {judged.judged} watches: {judged.fired} fired; {sent.sent} notifications sent"
+            f"judged {counted(judged.judged, 'watch', 'watches')}: {judged.fired} fired; "
+            f"{counted(sent.sent, 'notification')} sent"
         )
         self.next(self.end)
 

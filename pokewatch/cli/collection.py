@@ -137,7 +137,8 @@ def _print(worth: Mapping[str, Any], out: Path | None) -> None:
     valued.sort(key=lambda row: -row["market_total"])
     print_table(valued[:_SHOWN], _COLUMNS, lambda row: _cells(row, worth["currency"]))
     if len(valued) > _SHOWN:
-        print_wrapped(f"... and {len(valued) - _SHOWN} more lines; --json or --out has all of them")
+        more = counted(len(valued) - _SHOWN, "more line")
+        print_wrapped(f"... and {more}; --json or --out has every line")
     _print_totals(worth)
     unvalued = [row for row in worth["lines"] if row["why_unvalued"]]
     _print_some([_why_unvalued(row) for row in unvalued])
@@ -152,7 +153,7 @@ def _print_some(lines: Sequence[str]) -> None:
     for line in lines[:_SHOWN]:
         print_wrapped(line)
     if len(lines) > _SHOWN:
-        print_wrapped(f"... and {len(lines) - _SHOWN} more such lines")
+        print_wrapped(f"... and {counted(len(lines) - _SHOWN, 'more such line')}")
 
 
 def _why_unvalued(row: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ from pokewatch.cli.output import (
 )
 from pokewatch.contract import CONDITIONS, FEE_CURRENCIES, NEAR_MINT, NO_BETTER, Condition, Fees
 from pokewatch.valuation.skill import skill_of
+from pokewatch.wording import counted
 
 if TYPE_CHECKING:
     from pokewatch.registry import RegisteredModel, Registry
@@ -122,7 +123,8 @@ def champion_book(registry: "Registry | None" = None) -> "tuple[PriceBook, Regis
 
 def _print_origin(facts: Any, model: "RegisteredModel") -> None:
     prices = "simulated prices" if facts.source == "simulated" else "prices"
-    print_wrapped(f"{prices} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
+    ahead = counted(facts.horizon, "day")
+    print_wrapped(f"{prices} in {facts.currency}; 90% intervals, {ahead} ahead")
     print_wrapped(
         f"model version {model.version} ({facts.model}), data version {model.data_version}"
     )

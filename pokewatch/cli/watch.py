@@ -118,7 +118,8 @@ def transfer(old_key: str, new_key: str) -> None:
     """Give the watches of one API key to another, as after `pokewatch keys rotate`."""
     if not new_key:
         raise click.UsageError("give the id of the new key")
-    print_text(f"{_store().transfer(old_key, new_key)} watches belong to key {new_key} now")
+    moved = counted(_store().transfer(old_key, new_key), "watch", "watches")
+    print_text(f"transferred {moved} to key {new_key}")
 
 
 @watch.command()

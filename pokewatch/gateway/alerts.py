@@ -21,7 +21,7 @@ from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.breaker import State
-from pokewatch.wording import age_in_words
+from pokewatch.wording import age_in_words, counted
 
 HOUR, MINUTES = 3_600.0, 300.0
 RECORD_SECONDS = 15.0
@@ -205,7 +205,7 @@ class Alerts:
             return [Alert("The database of watches does not answer", remedy)]
         if not failed:
             return []
-        text = f"{failed:,} notification{'s' * (failed > 1)} of watches failed since yesterday"
+        text = f"{counted(failed, 'notification')} of watches failed since yesterday"
         return [Alert(text, "See which, and why", command="pokewatch watch deliveries")]
 
     def _since(self, seconds: float) -> _Counts:

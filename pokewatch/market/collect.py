@@ -35,6 +35,7 @@ from pokewatch.market.quality.measures import unusable
 from pokewatch.market.sources import PriceBatch, RequestUsage, Source
 from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings
+from pokewatch.wording import counted
 
 _ALL_DAYS = 100_000
 _IMAGE = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[!-~]*)?$"
@@ -272,10 +273,8 @@ class _Collection:
         warnings.extend(absent_games(self.source.name, self.incomplete, self.report.unchanged))
         warnings.extend(f"{why} ({count:,})" for why, count in sorted(self.report.cleaned.items()))
         if self.without_image:
-            count = len(self.without_image)
-            warnings.append(
-                f"{count:,} cards have no image: their image URLs do not begin with https://"
-            )
+            cards = counted(len(self.without_image), "card")
+            warnings.append(f"{cards} without an image: an image URL begins with https://")
         if self.report.missing:
             missing = listed(sorted(self.report.missing), "days")
             warnings.append(f"{self.source.name} has no prices for {missing}")
@@ -285,8 +284,8 @@ class _Collection:
             unnamed = pc.sum(pc.equal(catalog["name"], catalog["card_id"])).as_py() or 0
             if unnamed:
                 warnings.append(
-                    f"{unnamed:,} of {catalog.num_rows:,} cards have no name yet; "
-                    "their ids are used as names"
+                    f"no name yet for {unnamed:,} of {counted(catalog.num_rows, 'card')}; "
+                    "ids are used as names"
                 )
 
 

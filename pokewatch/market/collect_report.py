@@ -37,8 +37,8 @@ class CollectReport:
         """Raise QualityError with each day that was held back, its failed checks and figures."""
         if self.held:
             raise QualityError(
-                f"{len(self.held)} of {len(self.requested)} days were held back and are not in "
-                f"the lake, or as they were before. {failures(self.held_checks())}"
+                f"held back, and not in the lake or there as before: {len(self.held)} of "
+                f"{counted(len(self.requested), 'day')}. {failures(self.held_checks())}"
             )
 
     def held_checks(self) -> list[Check]:
@@ -60,7 +60,7 @@ class CollectReport:
         if check.name != QUARANTINE or not self.quarantined:
             return check.why
         ((reason, rows),) = self.quarantined.most_common(1)
-        return f"{check.why}; {rows:,} rows of the run: {reason}"
+        return f"{check.why}; {counted(rows, 'row')} of the run: {reason}"
 
     def doubt_warnings(self) -> Iterator[str]:
         """Yield what is doubtful, once for all days of a set, printing or game."""
@@ -89,8 +89,8 @@ class CollectReport:
             yield f"{when}: {subject}: {found_on[0][1]}"
         yield from slips[:_SLIP_DAYS]
         if len(slips) > _SLIP_DAYS:
-            more = len(slips) - _SLIP_DAYS
-            yield f"prices changed twentyfold or more on {more:,} further days"
+            more = counted(len(slips) - _SLIP_DAYS, "further day")
+            yield f"prices changed twentyfold or more on {more}"
 
     def _failed(self, day: date) -> dict[str, Check]:
         return {check.name: check for check in self.held[day] if not check.passed}

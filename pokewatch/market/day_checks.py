@@ -111,7 +111,7 @@ class DayChecks:
         had = old["card_id"].filter(pc.is_valid(old["market_price"]))
         has = prices["card_id"].filter(pc.is_valid(prices["market_price"]))
         lost = had.filter(pc.invert(pc.is_in(had, value_set=has.combine_chunks()))).to_pylist()
-        text = f"{len(lost):,} that had a price on the day have none now: {', '.join(lost[:5])}"
+        text = f"{len(lost):,} had a price on the day, and now none: {', '.join(lost[:5])}"
         return [Doubt("cards", "lost", text)] if lost else []
 
     def _table(self, day: date) -> pa.Table:

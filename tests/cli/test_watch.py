@@ -123,7 +123,7 @@ def test_a_test_message_needs_a_webhook_that_answers(book: PriceBook) -> None:
 
 def test_watches_of_keys(book: PriceBook) -> None:
     added(book.cards.slugs[0], "--signal", "BUY")
-    assert run("watch", "transfer", "old", "new").stdout == "0 watches belong to key new now\n"
+    assert run("watch", "transfer", "old", "new").stdout == "transferred 0 watches to key new\n"
     assert run("watch", "remove", "--key", "new").stdout == "removed 0 watches\n"
     assert len(json.loads(run("watch", "list", "--json").stdout)) == 1, "that of no key stays"
     assert run("watch", "remove", "--key", "").exit_code == 2

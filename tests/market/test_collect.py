@@ -84,7 +84,7 @@ def test_half_a_catalogue_is_held_back_and_collected_when_whole(
     with pytest.raises(QualityError) as caught:
         report.require_no_held()
     assert (
-        "1 of 3 days were held back and are not in the lake, or as they were before. "
+        "held back, and not in the lake or there as before: 1 of 3 days. "
         "coverage is 50.0% on 2025-10-23, wanted at least 90.0%" in str(caught.value)
     )
 
@@ -202,7 +202,7 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
 def test_names_come_when_the_catalogue_does(served: Upstream, lake: Lake) -> None:
     groups = served.routes.pop("/tcgplayer/3/groups")
     report = collect(source(served), lake, DAYS[:1])
-    assert "150 of 150 cards have no name yet; their ids are used as names" in report.warnings
+    assert "no name yet for 150 of 150 cards; ids are used as names" in report.warnings
 
     served.routes["/tcgplayer/3/groups"] = groups
     collect(source(served), lake, DAYS[:2])

@@ -41,13 +41,14 @@ def test_held_days_of_one_reason_are_reported_once_with_their_range() -> None:
     ]
 
 
-def test_a_failed_quarantine_names_the_most_frequent_reason() -> None:
+@pytest.mark.parametrize(("rows", "counted"), [(1_200, "1,200 rows"), (2, "2 rows"), (1, "1 row")])
+def test_a_failed_quarantine_names_the_most_frequent_reason(rows: int, counted: str) -> None:
     failed = Check("quarantine", "at most 2.0%", "100.0% on 2025-10-23", False, "share of rows")
     held: dict[date, tuple[Check, ...]] = {DAYS[1]: (failed, stale(DAYS[1]))}
     report = CollectReport("file", DAYS, held=held)
-    report.quarantined.update(["no card_id", *["the currency is not USD or EUR"] * 1_200])
+    report.quarantined.update([*["the currency is not USD or EUR"] * rows, "no card_id"])
 
     assert [check.why for check in report.held_checks()] == [
-        "share of rows; 1,200 rows of the run: the currency is not USD or EUR",
+        f"share of rows; {counted} of the run: the currency is not USD or EUR",
         "the day repeats",
     ]

@@ -79,5 +79,5 @@ def test_cards_that_a_day_collected_again_lacks_are_named(lake: Lake) -> None:
     (found,) = checks.doubts(DAYS[1], fewer, cards())
     assert (found.problem, found.text) == (
         "lost",
-        "1 that had a price on the day have none now: card-199",
+        "1 had a price on the day, and now none: card-199",
     )

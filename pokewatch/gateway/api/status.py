@@ -17,6 +17,7 @@ from pokewatch.gateway.api.status_schemas import (
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.http.middleware import JSON, NO_STORE, Answer, RequestContext
 from pokewatch.gateway.http.problems import ProblemError, keys_unreadable, unavailable
+from pokewatch.wording import counted
 
 _SERVED = (
     "market",
@@ -116,7 +117,7 @@ class StatusEndpoints:
         age = poller.data_age() or 0
         if self._max_data_days and age > self._max_data_days:
             return unavailable(
-                f"the newest prices, of {poller.served.last_day}, are {age} days old; "
+                f"the newest prices, of {poller.served.last_day}, are {counted(age, 'day')} old; "
                 f"at most {self._max_data_days} are allowed",
                 3_600,
             )

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from pokewatch.contract import BETTER, MAX_DATA_AGE_HOURS, NEAR_MINT, data_age_hours
-from pokewatch.wording import age_in_words
+from pokewatch.wording import age_in_words, counted
 
 Json = dict[str, Any]
 
@@ -30,9 +30,10 @@ def caveats(market: Json, answer: Json, now: datetime | None = None) -> list[str
 
 
 def _caveats(market: Json, answer: Json, now: datetime) -> Iterator[str]:
+    ahead = counted(market["horizon"], "day")
     yield (
-        f"A fair price is the median forecast of the market price {market['horizon']} days ahead, "
-        "and lower and upper are the ends of its 90% interval. It is an estimate, not an offer."
+        f"A fair price is the median forecast of the market price {ahead} ahead, and lower and "
+        "upper are the ends of its 90% interval. It is an estimate, not an offer."
     )
     if market["source"] == "simulated":
         yield "All prices are simulated: this is not a real market."

@@ -63,6 +63,7 @@ class Templates:
             "band": formats.band_text,
             "day": formats.day_text,
             "age": formats.age_text,
+            "counted": counted,
             "days": partial(counted, noun="day"),
             "sentence": formats.sentence,
         }

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pokewatch.errors import SettingsError
 from pokewatch.settings import RegistrySettings, SourceSettings
+from pokewatch.wording import counted
 
 REJECTED_SCHEMA = pa.schema(
     [
@@ -43,7 +44,8 @@ class RequestUsage:
     limit: int
 
     def __str__(self) -> str:
-        return f"{self.sent:,} requests; {self.in_24_hours:,} of at most {self.limit:,} in 24 hours"
+        sent = counted(self.sent, "request")
+        return f"{sent}; {self.in_24_hours:,} of at most {self.limit:,} in 24 hours"
 
 
 class Source(Protocol):

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pokewatch.errors import SettingsError
 from pokewatch.market.catalog import slugify
+from pokewatch.wording import counted
 
 _PRINT_RUNS = ("1st Edition", "1st Edition Holofoil", "Unlimited", "Unlimited Holofoil")
 _FOILS = ("Normal", "Cold Foil", "Rainbow Foil")
@@ -122,7 +123,7 @@ def unknown_printings(cards: pa.Table) -> list[str]:
     """Return a text for each printing in `cards` that its game is not known to have."""
     counts = cards.group_by(["game", "printing"]).aggregate([([], "count_all")])
     return [
-        f"{game} has an unknown printing {printing!r} ({count:,} cards)"
+        f"{game} has an unknown printing {printing!r} ({counted(count, 'card')})"
         for game, printing, count in sorted(
             zip(
                 *(counts[name].to_pylist() for name in ("game", "printing", "count_all")),

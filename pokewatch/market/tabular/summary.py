@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pokewatch.market.tabular.price_table import PriceTable
 from pokewatch.market.tabular.sheet import shortened
+from pokewatch.wording import counted
 
 _SAMPLE = 5
 _LONGEST = 1e12  # prices from here on are shown without all their digits
@@ -16,7 +17,7 @@ def summary(table: PriceTable) -> Iterator[str]:
     for field, column in table.columns.named.items():
         yield f"  {field}: column {shortened(column)}"
     if table.columns.days:
-        yield f"  {len(table.columns.days)} columns of days"
+        yield f"  {counted(len(table.columns.days), 'column')} of days"
     if table.columns.other:
         yield f"  not used: {', '.join(map(shortened, table.columns.other))}"
     if table.dates:

@@ -28,6 +28,7 @@ from pokewatch.market.tabular.header_rows import (
 )
 from pokewatch.market.tabular.quoted_lines import without_outer_quotes
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
+from pokewatch.wording import counted
 
 SEPARATORS = (",", ";", "\t", "|")
 _NO_SEPARATOR = "\x1f"  # of a table with one column: its cells may have any of SEPARATORS
@@ -212,7 +213,7 @@ def _header(
     filled = [cell for cell in seen[0].cells if cell.strip()]
     if len(filled) < 2 and simplified(filled[0]) not in alone:
         raise TableError(
-            f"no header is found in the first {len(seen)} lines",
+            f"no header is found in the first {counted(len(seen), 'line')}",
             line=seen[0].line,
             cell=_joined(seen[0].cells),
             remedy=f"the first line must name the columns, like {example}",
@@ -271,7 +272,7 @@ def _second_table(first: _Record, rest: Iterator[_Record]) -> Iterator[SkippedLi
 
 def _fault(cells: Sequence[str], width: int) -> str:
     if len(cells) != width:
-        return f"the line has {len(cells)} cells, not {width}"
+        return f"the line has {counted(len(cells), 'cell')}, not {width}"
     try:
         for cell in cells:
             cell.encode()

@@ -18,6 +18,7 @@ from pokewatch.valuation.panel_file import Warn, read_panel
 from pokewatch.valuation.training_set import card_keys
 from pokewatch.valuation.valued_days import ValuedDays
 from pokewatch.valuation.walk_forward import walk_forward
+from pokewatch.wording import counted
 
 Progress = Callable[[float], object]
 
@@ -36,8 +37,8 @@ def first_signal_day(days: int, horizon: int) -> int:
     first = max(horizon, min(days // 2, days - _MIN_SIGNAL_DAYS))
     if days < _min_days(horizon):
         raise ValuationError(
-            f"{days} days are too few for a backtest at a horizon of {horizon} days: "
-            f"at least {_min_days(horizon)} are needed"
+            f"too few for a backtest at a horizon of {counted(horizon, 'day')}: "
+            f"{counted(days, 'day')} of prices, at least {_min_days(horizon)} are needed"
         )
     return first
 

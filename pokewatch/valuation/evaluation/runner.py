@@ -35,6 +35,7 @@ from pokewatch.valuation.short_history import days_needed, judged_days
 from pokewatch.valuation.skill import skill_of
 from pokewatch.valuation.training_set import settled
 from pokewatch.valuation.walk_forward import Walk, walk_together
+from pokewatch.wording import counted
 
 MIN_ORIGINS = 12
 MAX_ORIGINS = 16
@@ -98,7 +99,7 @@ class Evaluation:
         return covered / known if known else None, int(quoted), int(mask.sum())
 
     def __str__(self) -> str:
-        return f"evaluated {self.model} at {len(self.origins)} origins"
+        return f"evaluated {self.model} at {counted(len(self.origins), 'origin')}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON, without the errors of each card."""
@@ -141,7 +142,8 @@ def evaluate_file(
     if not found[0].scores["n"]:
         above = "" if min_price is None else f"at or above {min_price:.15g} "
         raise ValuationError(
-            f"{path} has no card with a price {above}on an origin and one {horizon} days later"
+            f"{path} has no card with a price {above}on an origin and one "
+            f"{counted(horizon, 'day')} later"
         )
     return [each.to_dict() for each in found]
 
@@ -166,8 +168,8 @@ def evaluate(
     days = quoted_origins(panel.quoted_days, horizon, max_origins)
     if not days:
         raise ValuationError(
-            f"models cannot be evaluated at a horizon of {horizon} days: no day has prices both "
-            f"on it and {horizon} days later, as an outcome must"
+            f"models cannot be evaluated at a horizon of {counted(horizon, 'day')}: no day has "
+            f"prices both on it and {counted(horizon, 'day')} later, as an outcome must"
         )
     rows = forecasts(panel, names, horizon, days, min_price, progress)
     return [_evaluation(panel, name, horizon, days, rows.pop(name)) for name in names]
@@ -188,8 +190,8 @@ def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list
     first = max(trained, min(days // 3, last - horizon * (MIN_ORIGINS - 1)))
     if last < first:
         raise ValuationError(
-            f"{days} days are too few to evaluate a horizon of {horizon} days: "
-            f"at least {days_needed(horizon)} are needed"
+            f"too few to evaluate a horizon of {counted(horizon, 'day')}: "
+            f"{counted(days, 'day')} of prices, at least {days_needed(horizon)} are needed"
         )
     span = last - first
     widest, apart = span // (MIN_ORIGINS - 1), max(horizon, -(-span // (max_origins - 1)))

@@ -38,7 +38,7 @@ def test_an_uploaded_file_is_valued_as_by_the_api(gateway: Gateway, encoding: st
     assert f"${totals['market']:,.2f}" in text
     assert f"${totals['proceeds_now']:,.2f}" in text
     assert "After the fees of ebay" in text
-    assert "1 lines matched, 1 not found, 1 left out." in text
+    assert "1 line matched, 1 not found, 1 left out." in text
     assert "'many' is not a number of copies" in text
     assert "<script>" in text
     assert response.headers["cache-control"] == "private, no-cache"
@@ -64,7 +64,7 @@ def test_a_sale_that_gains_nothing_is_not_advised(gain: float | None, listed: in
 
 
 def test_pasted_lines(gateway: Gateway) -> None:
-    assert "1 lines matched" in words(page(upload(gateway, b"", text=CSV)))
+    assert "1 line matched" in words(page(upload(gateway, b"", text=CSV)))
 
 
 def test_what_was_entered_is_still_there_after_a_mistake(gateway: Gateway) -> None:

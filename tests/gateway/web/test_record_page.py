@@ -88,7 +88,7 @@ def test_the_page_has_the_figures_of_the_api(four_months: Recorded) -> None:
         assert " ".join(miss["name"].split()) in text
     assert "What following the signals would have earned" in text
     assert f"{found['backtests'][0]['signals']:,}" in text
-    assert "40 forecasts, issued on 1 day, have no outcome yet" in text
+    assert "No outcome is known yet of 40 forecasts, issued on 1 day" in text
     assert "Evaluation of the model (not a track record)" in text
 
 
@@ -177,10 +177,10 @@ def test_a_new_record_replaces_what_is_cached(tmp_path: Path) -> None:
         assert record.measured_on is not None
         later = record.measured_on + timedelta(days=1)  # the last issue's day, without prices
         write_record(found.folder, replace(record, measured_on=later))
-        passed = "40 forecasts, issued on 1 day, are for days without prices"
+        passed = "40 forecasts, issued on 1 day, of days without prices"
         text = eventually(lambda: shown(gateway), lambda text: passed in text)
-        assert "have no outcome yet" not in text
-        assert "forecasts being served are for" in text
+        assert "No outcome is known yet" not in text
+        assert "Being served: 39 forecasts for" in text
         assert gateway.get("/track-record", headers=tag).status_code == 200
         assert gateway.get("/track-record.csv").text.count("\n") >= 1_561
 

@@ -1,5 +1,9 @@
+import re
+from pathlib import Path
+
 import pytest
 
+from pokewatch.gateway import web
 from pokewatch.gateway.web.formats import NONE, number_text
 from pokewatch.gateway.web.rendering import StaticFiles, Templates, price_rows
 
@@ -27,6 +31,18 @@ def test_a_change_that_is_shown_as_zero_has_no_arrow(fraction: float, shown: str
     environment = Templates(StaticFiles())._environment
     template = environment.from_string("{% import 'macros.html' as m %}{{ m.change(fraction) }}")
     assert shown in template.render(here="", also="", fraction=fraction)
+
+
+def test_a_count_agrees_with_its_noun() -> None:
+    """`counted` writes both: a number followed by a plural would be wrong for one of them."""
+    nouns = "card|day|forecast|line|price|row|set|time|version"
+    apart = re.compile(rf"(?:format\([^}}]*\)|length) }}}} (?:[a-z]+ )?(?:{nouns})s\b|{{{{ '' if")
+    found = {
+        (path.name, match[0])
+        for path in (Path(web.__file__).parent / "templates").glob("*.html")
+        for match in apart.finditer(path.read_text())
+    }
+    assert found == set()
 
 
 @pytest.mark.parametrize(

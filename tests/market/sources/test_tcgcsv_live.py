@@ -201,7 +201,7 @@ def test_products_that_failed_are_requested_again_on_the_same_day(
     server.failing.update(dict.fromkeys(paths, ALWAYS))
     first = run(opened(), lake, clock)
     assert first.written == [FIRST]
-    assert any("have no name yet" in warning for warning in first.warnings)
+    assert any("no name yet" in warning for warning in first.warnings)
     before = len(server.paths)
 
     server.failing.clear()

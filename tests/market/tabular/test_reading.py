@@ -101,6 +101,7 @@ def test_a_line_break_in_quotes_far_into_a_file(tmp_path: Path) -> None:
         (",2026-09-13,3", "card_id is missing", "''"),
         ("a-1,2026-09-13,3,4", "the line has 4 cells, not 3", "'a-1, 2026-09-13, 3, 4'"),
         ("a-1,2026-09-13", "the line has 2 cells, not 3", "'a-1, 2026-09-13'"),
+        ("a-1", "the line has 1 cell, not 3", "'a-1'"),
         ("Grand total,2026-09-13,99", "the row is a total, not a card", "'Grand total'"),
         ("a-1,2026-09-13,15%", "market_price is not a number", "'15%'"),
         ("a-1,2026-09-13,5-6", "market_price is not a number", "'5-6'"),

@@ -37,7 +37,7 @@ def test_signals_start_late_in_a_long_panel(days: int, horizon: int, first: int)
 def test_a_panel_too_short_for_a_trade_to_finish(days: int, horizon: int) -> None:
     with pytest.raises(
         ValuationError,
-        match=f"{days} days are too few .* {horizon} days: at least {2 * horizon + 6} are needed",
+        match=f"of {horizon} days: {days} days of prices, at least {2 * horizon + 6} are needed",
     ):
         first_signal_day(days, horizon)
 
