@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pokewatch.atomic_file import atomic_file
+from pokewatch.cli.card_choice import described
 from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import OutputFile, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
@@ -29,6 +30,7 @@ from pokewatch.wording import counted
 
 if TYPE_CHECKING:
     from pokewatch.collection.exports import CollectionLine
+    from pokewatch.valuation.book import PriceBook
 
 _COLUMNS = ("line", "card", "copies", "cond", "market", "fair", "worth", "advice", "chance of fall")
 _SHOWN = 20
@@ -128,11 +130,18 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     if as_json:
         print_json(worth)
     else:
-        _print(worth, out)
+        _print(worth, _names(book, worth), out)
     warn_of_old_prices(book.last_day)
 
 
-def _print(worth: Mapping[str, Any], out: Path | None) -> None:
+def _names(book: "PriceBook", worth: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cards that lines may be in words, by slug."""
+    slugs = list(dict.fromkeys(slug for row in worth["lines"] for slug in row["candidates"]))
+    cards = book.cards.describe(book.cards.positions(slugs))
+    return {slug: described(card) for slug, card in zip(slugs, cards, strict=True)}
+
+
+def _print(worth: Mapping[str, Any], names: Mapping[str, str], out: Path | None) -> None:
     valued = [row for row in worth["lines"] if row["why_unvalued"] is None]
     valued.sort(key=lambda row: -row["market_total"])
     print_table(valued[:_SHOWN], _COLUMNS, lambda row: _cells(row, worth["currency"]))
@@ -141,7 +150,7 @@ def _print(worth: Mapping[str, Any], out: Path | None) -> None:
         print_wrapped(f"... and {more}; --json or --out has every line")
     _print_totals(worth)
     unvalued = [row for row in worth["lines"] if row["why_unvalued"]]
-    _print_some([_why_unvalued(row) for row in unvalued])
+    _print_some([_why_unvalued(row, names) for row in unvalued])
     for note in worth["notes"]:
         print_wrapped(f"note: {note}")
     _print_some([f"line {row['line']}: left out: {row['reason']}" for row in worth["refused"]])
@@ -156,8 +165,9 @@ def _print_some(lines: Sequence[str]) -> None:
         print_wrapped(f"... and {counted(len(lines) - _SHOWN, 'more such line')}")
 
 
-def _why_unvalued(row: Mapping[str, Any]) -> str:
-    near = f"; is it {' or '.join(row['candidates'][:3])}?" if row["candidates"] else ""
+def _why_unvalued(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    cards = [f"{names[slug]} ({slug})" for slug in row["candidates"][:3]]
+    near = f"; is it {' or '.join(cards)}?" if cards else ""
     why = row["reason"] if row["outcome"] != "matched" else row["why_unvalued"]
     return f"line {row['line']}: {row['name']}: not valued: {why}{near}"
 

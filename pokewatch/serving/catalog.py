@@ -21,7 +21,7 @@ from pokewatch.contract import (
 )
 from pokewatch.decision import BUY, SELL, Distribution, FeeSchedule, Thresholds, advise_each, decide
 from pokewatch.errors import SettingsError, UnknownCardError
-from pokewatch.serving import collections, market_views, record_views
+from pokewatch.serving import card_names, collections, market_views, record_views
 from pokewatch.serving.canaries import CANARIES
 from pokewatch.serving.catalog_cards import (
     PRICES,
@@ -224,6 +224,7 @@ _QUERIES_BUT_BATCH: Queries = {
     "search": CatalogQuery(BookSearchQuery, search),
     "card": CatalogQuery(BookCardQuery, card),
     "near": CatalogQuery(BookNearQuery, near),
+    "names": CatalogQuery(card_names.BookNamesQuery, card_names.names),
     "history": CatalogQuery(BookHistoryQuery, history),
     "movers": CatalogQuery(BookMoversQuery, movers),
     "suggestions": CatalogQuery(market_views.BookSuggestionsQuery, market_views.suggestions),

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from pokewatch.contract import FEE_CURRENCIES
+from pokewatch.gateway.api.card_names import names_of
 from pokewatch.gateway.api.collection_schemas import CollectionWorth, LineWorth
 from pokewatch.gateway.api.collections import CollectionEndpoint
 from pokewatch.gateway.api.queries import parse_query
@@ -65,7 +66,11 @@ class CollectionPage:
             worth = await self._endpoint.value_file(content, fees or None, context, market)
         except ProblemError as problem:
             return self._form(context, problem, {"text": text, "fees": fees})
-        return self._answer(context, 200, {"problem": None, "worth": worth, **_parts(worth)})
+        parts = _parts(worth)
+        candidates = [slug for line in parts["unvalued"] for slug in line.candidates]
+        names = await names_of(candidates, market.reader, context.forwarded_headers())
+        values = {"problem": None, "worth": worth, "names": names, **parts}
+        return self._answer(context, 200, values)
 
     def _form(
         self,

@@ -64,7 +64,7 @@ class PageEndpoint:
         try:
             answer = await self._access.admit(context) or await self._page(context)
         except ProblemError as problem:
-            answer = self._renderer.problem(context, problem)
+            answer = await self._renderer.problem(context, problem)
         await send_page(context, send, answer)
 
     async def _page(self, context: RequestContext) -> Answer:
@@ -207,7 +207,7 @@ class SignOutEndpoint:
         try:
             answer = await self._access.sign_out(context, receive)
         except ProblemError as problem:
-            answer = self._renderer.problem(context, problem)
+            answer = await self._renderer.problem(context, problem)
         await send_page(context, send, answer)
 
 
@@ -220,7 +220,7 @@ class LostEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = context_of(scope)
         problem = ProblemError(NOT_FOUND, "there is no such page")
-        await send_page(context, send, self._renderer.problem(context, problem))
+        await send_page(context, send, await self._renderer.problem(context, problem))
 
 
 async def raise_not_found(*_: object) -> None:

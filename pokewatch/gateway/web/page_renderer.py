@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlencode
 
 import msgspec
 
+from pokewatch.gateway.api.card_names import names_of
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import MAX_FIELDS
@@ -90,9 +91,12 @@ class PageRenderer:
             "also": f"&market={named}" if named else "",
         }
 
-    def problem(self, context: RequestContext, problem: ProblemError) -> Answer:
-        """Return the page of a problem."""
-        values = {"kind": problem.kind, "detail": problem.detail, "near": problem.near, "back": ""}
+    async def problem(self, context: RequestContext, problem: ProblemError) -> Answer:
+        """Return the page of a problem, with the names of the similar cards."""
+        reader = self._named(context).reader
+        names = await names_of(problem.near, reader, context.forwarded_headers())
+        values = {"kind": problem.kind, "detail": problem.detail, "back": ""}
+        values |= {"near": problem.near, "names": names}
         values |= _query_fault(context, problem)
         body = self.render("problem.html", context, values | {"request_id": context.request_id})
         return problem.kind.status, problem_headers(problem), body

@@ -192,7 +192,7 @@ class Pages:
     async def track_record(self, visit: Visit) -> Values:
         found = (await self._read(visit, catalog_calls.record_call()))[0]
         visit.record_digest = found.record
-        return record_values(found)
+        return await record_values(found, visit)
 
     async def status(self, visit: Visit) -> Values:
         """Return the alerts, the canaries, and what the last monitoring run found."""

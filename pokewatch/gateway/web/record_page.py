@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pokewatch.gateway.api.card_names import CardName, names_of
 from pokewatch.gateway.api.experiment_schemas import ExperimentDay, RecordExperiment
 from pokewatch.gateway.api.record_schemas import (
     RecordBacktest,
     RecordEstimate,
     RecordIssue,
+    RecordMiss,
     RecordOfHorizon,
     RecordPart,
     RecordScores,
@@ -16,6 +18,7 @@ from pokewatch.gateway.api.record_schemas import (
 )
 from pokewatch.gateway.web.charts import Chart, Line
 from pokewatch.gateway.web.dot_charts import Dot, DotChart, place, spread_labels
+from pokewatch.gateway.web.visits import Visit
 
 VERSIONS = 30  # the newest, on the page
 MIN_PERIODS = 8.0  # as for the skill of a model: fewer say little about the next one
@@ -46,15 +49,29 @@ class OpenForecasts:
         )
 
 
-def record_values(found: TrackRecordAnswer) -> dict[str, Any]:
+async def record_values(found: TrackRecordAnswer, visit: Visit) -> dict[str, Any]:
     """Return the values of the template."""
     return {
+        "names": await _missed_cards(found, visit),
         "record": found,
         "horizons": [_of_horizon(each) for each in found.horizons],
         "open": open_forecasts(found.open, found.measured_on),
         "experiments": [_of_experiment(each) for each in found.experiments],
         "total_bytes": sum(file.bytes for file in found.files),
     }
+
+
+async def _missed_cards(found: TrackRecordAnswer, visit: Visit) -> dict[str, CardName]:
+    """Return the cards of the worst misses by slug, with the numbers that the catalogue has."""
+    misses = [miss for each in found.horizons for miss in each.worst_misses]
+    headers = visit.context.forwarded_headers()
+    known = await names_of([miss.slug for miss in misses], visit.market.reader, headers)
+    return {miss.slug: _missed_card(miss, known.get(miss.slug)) for miss in misses}
+
+
+def _missed_card(miss: RecordMiss, known: CardName | None) -> CardName:
+    number, printing = (known.number, known.printing) if known else (None, None)
+    return CardName(miss.card_id, miss.slug, miss.name, miss.set_name, number, printing)
 
 
 def open_forecasts(

@@ -7,6 +7,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from pokewatch.contract import MAX_WATCH_CHANGE, MIN_WATCH_CHANGE
+from pokewatch.gateway.api.card_names import CardName, names_of
 from pokewatch.gateway.api.watch_schemas import WatchRequest, condition_of
 from pokewatch.gateway.api.watches import WatchEndpoints
 from pokewatch.gateway.http.bodies import FormBodies
@@ -50,7 +51,7 @@ class WatchPage:
         try:
             answer = await self._access.admit(context) or await self._answer(context, receive)
         except ProblemError as problem:
-            answer = self._renderer.problem(context, problem)
+            answer = await self._renderer.problem(context, problem)
         await send_page(context, send, answer)
 
     async def _answer(self, context: RequestContext, receive: Receive) -> Answer:
@@ -88,15 +89,28 @@ class WatchPage:
         made: Watch | None = None,
         problem: ProblemError | None = None,
     ) -> Answer:
+        watches = await self._endpoints.of_key(context)
         values = {
             "made": made,
             "problem": problem,
-            "watches": await self._endpoints.of_key(context),
+            "watches": watches,
+            "names": await self._names(watches, context),
             "failures": await self._endpoints.failures(context),
             "reasons": REASONS,
         }
         body = self._renderer.render("watches.html", context, values)
         return problem.kind.status if problem else 200, [NO_STORE], body
+
+    async def _names(
+        self, watches: list[Watch], context: RequestContext
+    ) -> dict[tuple[str, str], CardName]:
+        """Return the cards of watches by market and slug, those that are served."""
+        names: dict[tuple[str, str], CardName] = {}
+        for backend in self._renderer.markets.backends:
+            slugs = [watch.slug for watch in watches if watch.market == backend.id]
+            found = await names_of(slugs, backend.reader, context.forwarded_headers())
+            names |= {(backend.id, slug): card for slug, card in found.items()}
+        return names
 
 
 def _request(form: dict[str, str]) -> WatchRequest:

@@ -54,6 +54,13 @@ def test_a_row_tells_its_card_from_others_of_its_name(gateway: Gateway) -> None:
     assert "Pokémon 4 Set 0 · 004/100 · Normal · NM 1,200 $5.04" in text
 
 
+def test_a_line_is_not_guessed_but_shows_the_cards_that_it_may_be(gateway: Gateway) -> None:
+    response = upload(gateway, b"", text="name,set\nPokmon 14,Set 1\n")
+    text = words(page(response))
+    assert "No card has this name Pokémon 14 Set 1 · 014/100 · Normal" in text
+    assert '<a href="/cards/card_14"><bdi>Pokémon 14</bdi></a>' in response.text
+
+
 @pytest.mark.parametrize(("gain", "listed"), [(0.004, 0), (0.0, 0), (0.01, 1), (None, 0)])
 def test_a_sale_that_gains_nothing_is_not_advised(gain: float | None, listed: int) -> None:
     line: Any = SimpleNamespace(

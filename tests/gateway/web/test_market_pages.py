@@ -49,13 +49,14 @@ def test_the_command_of_a_card_names_its_market(both: Gateway) -> None:
 @pytest.mark.parametrize("path", ["/cards/card_99?", "/movers?days=2&", "/cards?cursor=x&"])
 def test_problems_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None:
     response = both.get(f"{path}market=file-europe", key="", headers=BROWSER)
-    page(response, response.status_code)
+    shown = words(page(response, response.status_code))
     assert response.status_code in (404, 422)
     assert "| file-europe</title>" in response.text
     links = LINK.findall(response.text)
     assert "/?market=file-europe" in links
     cards = [link for link in links if link.startswith("/cards/")]
     assert bool(cards) == ("card_99" in path)
+    assert ("Pokémon 9 Set 0 · 009/100 · Normal" in shown) == ("card_99" in path)
     assert all(link.endswith("?market=file-europe") for link in cards)
 
 

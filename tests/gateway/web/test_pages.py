@@ -383,7 +383,7 @@ def test_a_page_judges_the_prices_that_the_api_judges(
     ("path", "status", "text"),
     [
         ("/cards/charizrd", 404, "Unknown card"),
-        ("/cards/card_1x", 404, "card 1"),
+        ("/cards/card_1x", 404, "Pokémon 1 t"),
         ("/sets/nothing", 404, "Unknown set"),
         ("/cards?cursor=x", 404, "Unknown page"),
         ("/movers?days=2", 422, "Invalid request"),

@@ -86,6 +86,10 @@ def test_the_page_has_the_figures_of_the_api(four_months: Recorded) -> None:
     for miss in found["worst_misses"]:
         assert f"${miss['outcome']:,.2f}" in text
         assert " ".join(miss["name"].split()) in text
+        assert (
+            f"{miss['set_name']} · {int(miss['slug'].removeprefix('card_')):03}/100 · Normal"
+            in text
+        )
     assert "What following the signals would have earned" in text
     assert f"{found['backtests'][0]['signals']:,}" in text
     assert "No outcome is known yet of 40 forecasts, issued on 1 day" in text

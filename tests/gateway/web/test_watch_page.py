@@ -17,6 +17,9 @@ from tests.serving.server import Server
 __all__ = ["browser"]  # the fixture
 
 
+CARD = "Pokémon 4 Set 0 · 004/100 · Normal"
+
+
 @pytest.fixture
 def keyed(mlserver: Server, make_gateway: Callable[..., Gateway]) -> Gateway:
     return make_gateway(mlserver.url, pages="key")
@@ -41,10 +44,10 @@ def test_a_form_adds_a_watch_and_another_removes_it(keyed: Gateway) -> None:
         card = page(browser.get("/cards/card_4"))
         assert "Tell me" in words(card)
         assert "/watches" in card.links
-        assert "Watching card 4 : at or below 4.50 USD." in words(page(add(browser)))
+        assert f"Watching {CARD} : at or below 4.50 USD." in words(page(add(browser)))
         (watch,) = keyed.get("/watches").json()["watches"]
         shown = words(page(browser.get("/watches")))
-        assert "card 4 at or below 4.50 USD armed" in shown
+        assert f"{CARD} at or below 4.50 USD armed" in shown
         removed = browser.post(f"/watches/{watch['id']}/remove", data={"x": "y"})
         assert (removed.status_code, removed.headers["location"]) == (303, "/watches")
         assert "There are none." in words(page(browser.get("/watches")))
