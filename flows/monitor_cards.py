@@ -17,6 +17,7 @@ from card_words import market_name, sentence, summary
 from metaflow.cards import Markdown, MetaflowCardComponent, VegaChart
 
 from pokewatch.pipeline import plots
+from pokewatch.wording import counted
 
 if TYPE_CHECKING:
     from pokewatch.monitoring.measurement import Measurement
@@ -94,7 +95,9 @@ def events_card(experiments: Sequence[Mapping[str, Any]]) -> Iterator[MetaflowCa
     found = experiments[0]
     name = f"in experiment {found['experiment']}" if found["experiment"] else "in no experiment"
     yield Markdown(f"## What callers did {name}")
-    yield Markdown(f"{found['events']:,} events from {found['first_day']} to {found['last_day']}.")
+    yield Markdown(
+        f"{counted(found['events'], 'event')} from {found['first_day']} to {found['last_day']}."
+    )
     arms, differences = found["arms"], found["differences"]
     counts = {
         "signals shown": "exposures",

@@ -15,6 +15,7 @@ from pokewatch.cli.output import (
     print_text,
     print_wrapped,
 )
+from pokewatch.wording import counted
 
 _SHOWN = 5
 _RATES = {
@@ -50,7 +51,8 @@ def start(model: str, as_json: bool) -> None:
     rule = started.plan.rule
     print_wrapped(
         f"experiment {started.number}: {started.plan.challenger} against {started.plan.champion}, "
-        f"from the next run of the pipeline on; first results {rule.horizon} days of prices later"
+        f"from the next run of the pipeline on; first results "
+        f"{counted(rule.horizon, 'day')} of prices later"
     )
 
 
@@ -149,11 +151,12 @@ def _outcome_lines(found: Mapping[str, Any]) -> Iterator[str]:
     name = f"experiment {found['experiment']}" if found["experiment"] else "no experiment"
     days = f"{found['first_day']} to {found['last_day']}"
     market = f" of {found['market']}" if found["market"] else ""  # not known at a gateway's start
-    yield f"{name}{market}, {days}: {found['events']:,} events"
+    yield f"{name}{market}, {days}: {counted(found['events'], 'event')}"
     for arm in found["arms"]:
         yield (
-            f"  {arm['arm']}: {arm['exposures']:,} signals shown and {arm['outcomes']:,} prices "
-            f"judged in {arm['sessions']:,} sessions, of {arm['callers']:,} callers or more"
+            f"  {arm['arm']}: {counted(arm['exposures'], 'signal')} shown and "
+            f"{counted(arm['outcomes'], 'price')} judged in {counted(arm['sessions'], 'session')}, "
+            f"of {counted(arm['callers'], 'caller')} or more"
         )
         for name, words in _RATES.items():
             yield f"    {words} {_rate(arm[name], format_share)}"
@@ -184,10 +187,12 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
             f"{traffic['since'][:10]}, {ends}"
         )
     if not found["days"]:
-        yield f"  no result yet: the first comes {found['horizon']} days after a pipeline run"
+        days = counted(found["horizon"], "day")
+        yield f"  no result yet: the first comes {days} after a pipeline run"
         return
     now, gain = found["series"][-1], found["gain"]
-    yield f"  {found['days']} days of forecasts compared, {found['forecasts']:,} prices"
+    days, prices = counted(found["days"], "day"), counted(found["forecasts"], "price")
+    yield f"  {days} of forecasts compared, {prices}"
     yield (
         f"  evidence that {found['challenger']} is better {format_number(now['e_value'])}, worse "
         f"{format_number(now['e_opposite'])}; {format_number(found['threshold'])} decides"

@@ -31,6 +31,7 @@ from pokewatch.valuation.book.export import (
     write_export,
 )
 from pokewatch.valuation.signals import configured_thresholds
+from pokewatch.wording import counted
 
 logger = logging.getLogger("pokewatch.serving")
 
@@ -118,7 +119,7 @@ def _days(loaded: LoadedBook, history: str) -> NDArray[np.intp]:
         allowed = max(1, most // len(book.cards))
         raise MLServerError(
             f"{len(days)} days of {len(book.cards):,} cards are {rows:,} rows, and an export has "
-            f"at most {most:,}: request up to {allowed} days at a time",
+            f"at most {most:,}: request up to {counted(allowed, 'day')} at a time",
             422,
         )
     return days

@@ -7,6 +7,9 @@ import pytest
 
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
+from pokewatch.watches.conditions import Condition
+from pokewatch.watches.database import WatchDatabase
+from pokewatch.watches.store import NewWatch, WatchStore
 from tests.cli.commands import of_the_pipeline, run
 
 pytestmark = of_the_pipeline
@@ -124,6 +127,11 @@ def test_a_test_message_needs_a_webhook_that_answers(book: PriceBook) -> None:
 def test_watches_of_keys(book: PriceBook) -> None:
     added(book.cards.slugs[0], "--signal", "BUY")
     assert run("watch", "transfer", "old", "new").stdout == "transferred 0 watches to key new\n"
+    condition = Condition("signal", signal="BUY")
+    card = book.cards.ids[0], book.cards.slugs[0]
+    WatchStore(WatchDatabase.configured()).create("old", NewWatch(*card, condition, None))
+    assert run("watch", "transfer", "old", "new").stdout == "transferred 1 watch to key new\n"
+    assert run("watch", "remove", "--key", "new").stdout == "removed 1 watch\n"
     assert run("watch", "remove", "--key", "new").stdout == "removed 0 watches\n"
     assert len(json.loads(run("watch", "list", "--json").stdout)) == 1, "that of no key stays"
     assert run("watch", "remove", "--key", "").exit_code == 2

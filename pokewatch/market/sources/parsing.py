@@ -7,6 +7,8 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Any
 
+from pokewatch.wording import counted
+
 LONGEST_TEXT = 1_000
 _LONGEST_ROW = 10_000
 _LONGEST_NUMBER = 400  # digits: beyond a float's range, and below Python's limit for whole numbers
@@ -106,7 +108,8 @@ def most_rejected(reasons: Counter[str]) -> str:
     """Return the number of rejected rows and the most frequent reason."""
     (reason, count), *others = reasons.most_common()
     most = f", {count:,} of them" if others else ""
-    return f"{reasons.total():,} rows were rejected{most}: {reason}"
+    verb = "was" if reasons.total() == 1 else "were"
+    return f"{counted(reasons.total(), 'row')} {verb} rejected{most}: {reason}"
 
 
 def _row_text(row: Any) -> str:

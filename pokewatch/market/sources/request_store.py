@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pokewatch.errors import LakeError
 from pokewatch.settings import private_folder
+from pokewatch.wording import counted
 
 DAY_SECONDS = 24 * 3600.0
 _TABLES = """
@@ -52,7 +53,7 @@ class BlockedError(NotSentError):
     def __init__(self, wait: float) -> None:
         super().__init__(
             "not requested: the server has blocked requests; run the command again in "
-            f"{math.ceil(wait / 60)} minutes"
+            f"{counted(math.ceil(wait / 60), 'minute')}"
         )
 
 

@@ -100,5 +100,5 @@ def test_unknown_printings_are_counted() -> None:
 
     assert unknown_printings(pa.table({"game": games, "printing": printings})) == [
         "Magic has an unknown printing 'Etched Foil' (2 cards)",
-        "Pokemon Japan has an unknown printing 'Reverse Holofoil' (1 cards)",
+        "Pokemon Japan has an unknown printing 'Reverse Holofoil' (1 card)",
     ]

@@ -97,7 +97,7 @@ def test_an_unknown_printing_is_reported_and_collected(
     server.open_archive(DAY, {(1, 1): [price(1), price(1, printing="Etched Foil")]})
     report = collect(opened(tcgcsv_categories="magic"), lake, [DAY])
 
-    assert "Magic has an unknown printing 'Etched Foil' (1 cards)" in report.warnings
+    assert "Magic has an unknown printing 'Etched Foil' (1 card)" in report.warnings
     assert lake.day(DAY)["card_id"].to_pylist() == [
         "tcgplayer-1-etched-foil",
         "tcgplayer-1-normal",
