@@ -92,7 +92,7 @@ class Deliverer:
             return claim
 
     def _deliver(self, claim: Claim) -> list[str]:
-        """Send one delivery; return its new state, and those of others to the same receiver."""
+        """Send one delivery; return its new state, and those of others that fail with it."""
         delivery = claim.delivery
         try:
             self._post(claim)
@@ -103,7 +103,7 @@ class Deliverer:
             logger.warning("delivery %s was not accepted: %s", delivery.id, reason, extra=where)
             if error.answered or error.final:
                 return [state]
-            return [state, *self._outbox.unreachable(delivery.receiver, reason)]
+            return [state, *self._outbox.unreachable(delivery, reason)]
         self._outbox.sent(delivery)
         return [SENT]
 

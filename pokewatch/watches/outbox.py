@@ -105,14 +105,19 @@ class Outbox:
         self._end(delivery, **values)
         return str(values["state"])
 
-    def unreachable(self, receiver: str, error: str) -> Sequence[str]:
-        """Record the same failure for all other deliveries that are due at a receiver.
+    def unreachable(self, delivery: Delivery, error: str) -> Sequence[str]:
+        """Record the same failure for what else is due at the receiver from the same owner.
 
-        Return the new states. A receiver that does not answer thus costs one timeout, however many
-        deliveries wait for it.
+        Return the new states. A receiver that does not answer thus costs one timeout for an owner,
+        however many deliveries wait for it. Other owners' are tried: what one of them cannot reach,
+        such as a closed port of a host that many use, must not hold up theirs.
         """
         now = self._clock()
-        query = _due(select(DELIVERIES), now).where(DELIVERIES.c.receiver == receiver)
+        owner = select(WATCHES.c.owner).where(WATCHES.c.id == delivery.watch_id).scalar_subquery()
+        watches = select(WATCHES.c.id).where(WATCHES.c.owner == owner)
+        query = _due(select(DELIVERIES), now).where(
+            DELIVERIES.c.receiver == delivery.receiver, DELIVERIES.c.watch_id.in_(watches)
+        )
         states = []
         with self._database.transaction() as connection:
             rows = connection.execute(query.with_for_update(skip_locked=True)).mappings().all()

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import socket
 import threading
 from base64 import b64decode, b64encode
 from collections import Counter
@@ -42,11 +43,11 @@ def deliverer_with_timeout(seconds: float, outbox: Outbox, clock: Clock) -> Deli
     return Deliverer(outbox, sender, NotifySettings(), clock)
 
 
-def fire(store: WatchStore, folder: Path, *webhooks: str | None) -> list[Watch]:
+def fire(store: WatchStore, folder: Path, *webhooks: str | None, owner: str = LOCAL) -> list[Watch]:
     """Create a watch for each webhook, and have all of them fire."""
     condition = Condition("below", price=4)
     made = [
-        store.create(LOCAL, NewWatch(CARD, "card_4", condition, "USD", each)) for each in webhooks
+        store.create(owner, NewWatch(CARD, "card_4", condition, "USD", each)) for each in webhooks
     ]
     judge(store, book_of(folder, {4: 3.0}), "7", notify.address_digests())
     return made
@@ -121,6 +122,22 @@ def test_a_dead_receiver_costs_one_timeout_and_holds_up_no_other(
     assert Counter(each.path for each in receiver.messages) == {"/slow": 1, "/good": 2}
     errors = {each.error for each in outbox.newest() if each.state == "pending"}
     assert errors == {"no answer within 0.5 s"}
+
+
+def test_what_one_key_cannot_reach_holds_up_no_other(
+    store: WatchStore,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    clock: Clock,
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        fire(store, tmp_path, f"https://localhost:{closed.getsockname()[1]}/", owner="other")
+        clock.now += 1  # so that it is sent first
+        fire(store, tmp_path, receiver.url())
+        assert deliverer.run() == SentDeliveries(sent=1, retried=1)
+    assert len(receiver.messages) == 1
 
 
 def test_an_answer_of_one_webhook_says_nothing_about_others_of_the_host(

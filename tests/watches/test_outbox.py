@@ -121,14 +121,18 @@ def test_busy_receivers_are_left_out(store: WatchStore, outbox: Outbox) -> None:
     assert outbox.claim(60, {"a"}) is None
 
 
-def test_a_dead_receiver_fails_for_all_that_is_due_there(
+def test_a_dead_receiver_fails_for_all_of_its_owner_that_is_due_there(
     store: WatchStore, outbox: Outbox, clock: Clock
 ) -> None:
-    fill(store, "a", "a", "b")
-    assert outbox.unreachable("a", "no answer") == ["pending", "pending"]
+    fill(store, "a")
+    delivery = claimed(outbox).delivery
+    fill(store, "a", "b")
+    fill(store, "a", owner="other")
+    outbox.refused(delivery, "no answer")
+    assert outbox.unreachable(delivery, "no answer") == ["pending"]
     errors = sorted((each.receiver, each.attempts, each.error or "") for each in outbox.newest())
-    assert errors == [("a", 1, "no answer"), ("a", 1, "no answer"), ("b", 0, "")]
-    assert outbox.pending() == 3
+    assert errors == [("a", 0, ""), ("a", 1, "no answer"), ("a", 1, "no answer"), ("b", 0, "")]
+    assert outbox.pending() == 4
 
 
 def test_what_ended_long_ago_is_pruned(store: WatchStore, outbox: Outbox, clock: Clock) -> None:
