@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlencode
 
 import msgspec
 
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.gateway.api.card_names import names_of
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
@@ -17,7 +18,6 @@ from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.page_queries import PageQuery
 from pokewatch.gateway.web.rendering import Templates
 
-_STALE_HOURS = 36
 _FIELDS = {"q": "the search", "price": "the asked price", "min_price": "the minimum price"}
 
 
@@ -30,13 +30,13 @@ class PageRenderer:
         access: PageAccess,
         markets: Markets,
         pictures: bool = False,
-        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._templates = templates
         self._access = access
         self.markets = markets
         self._pictures = pictures
-        self._today = today
+        self._now = now
 
     def render(
         self,
@@ -49,13 +49,12 @@ class PageRenderer:
         """Return a page of a market, by default the one that the request names, or the first."""
         market = market or self._named(context)
         poller = market.poller
-        age = poller.data_age(self._today)
         common = {
             "served": poller.served,
             "currency": market.currency,
             "simulated": poller.served is not None and poller.served.source == "simulated",
-            "age": age,
-            "old": age is not None and age * 24 > _STALE_HOURS,
+            "age": poller.data_age(lambda: self._now().date()),
+            "old": self._has_old_prices(market),
             "down": stale or poller.problem is not None,
             "keyed": not self._access.open,
             "pictures": self._pictures,
@@ -63,6 +62,13 @@ class PageRenderer:
             **self._market_values(market),
         }
         return self._templates.render(template, common | values)
+
+    def _has_old_prices(self, market: MarketBackend) -> bool:
+        served = market.poller.served
+        if served is None:
+            return False
+        hours = data_age_hours(date.fromisoformat(served.last_day), self._now())
+        return hours > MAX_DATA_AGE_HOURS
 
     def _named(self, context: RequestContext) -> MarketBackend:
         text = context.scope["query_string"].decode("latin-1")
@@ -106,13 +112,13 @@ class PageRenderer:
     ) -> tuple[str, ...]:
         """Return all that a page depends on besides the versions of model and data."""
         values = [str(value) for value in msgspec.structs.astuple(query)]
-        day = self._today().isoformat()
         values += [market.poller.current_record(), str(market.poller.settings_changes)]
+        values += [self._now().date().isoformat(), str(self._has_old_prices(market))]
         if self.markets.several():
             for each in self.markets.backends:
                 poller = each.poller
                 values += [each.id, repr(poller.current_versions()), str(poller.settings_changes)]
-        return ("page", market.model, context.scope["path"], *values, day)
+        return ("page", market.model, context.scope["path"], *values)
 
 
 def _query_fault(context: RequestContext, problem: ProblemError) -> dict[str, str]:
