@@ -1,5 +1,7 @@
 """Authentication of requests by API key, with the rate limits of keys and addresses."""
 
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
 from pokewatch.gateway.auth import limits
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.auth.keys import Key
@@ -67,7 +69,8 @@ class Authenticator:
 
     async def _find_uncached(self, presented: str, context: RequestContext) -> Key:
         if self._failures is not None:
-            decision = await self._limiter.hit(f"address:{context.address}", self._failures)
+            name = f"address:{limited_address(context.address)}"
+            decision = await self._limiter.hit(name, self._failures)
             if not decision.allowed:
                 self._by_address.inc()
                 self._keyless.inc()
@@ -93,3 +96,17 @@ def presented_key(headers: dict[bytes, bytes]) -> str:
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
         key = key if scheme.lower() == b"bearer" else b""
     return key.strip().decode("latin-1")
+
+
+def limited_address(address: str) -> str:
+    """Return what the limit of an address is counted by: of IPv6 the /64 network.
+
+    A client that has one IPv6 address usually has all of its network, 2^64 of them.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:  # that of a socket of this machine
+        return address
+    if not isinstance(found, IPv6Address) or found.ipv4_mapped is not None:
+        return address
+    return str(IPv6Network((found, 64), strict=False))
