@@ -68,6 +68,11 @@ class Pages:
         self._alerts = alerts
         self._events = events
 
+    @property
+    def logs_visits(self) -> bool:
+        """Whether each visit of a card is an event, also of one whose page was made before."""
+        return self._events is not None
+
     async def home(self, visit: Visit) -> Values:
         index, changes, bargains = await self._read(
             visit,

@@ -41,6 +41,8 @@ from pokewatch.gateway.web.pictures import PictureEndpoint
 from pokewatch.gateway.web.rendering import StaticFiles, Templates
 from pokewatch.gateway.web.uploads import UploadBodies
 
+CARD = "/cards/{card_id}"
+
 
 class Site:
     """The ASGI application of each page, by path, and the routes that only pages have."""
@@ -75,7 +77,7 @@ class Site:
             return Route(path, DataEndpoint(path, kind, handler, access, markets), methods=["GET"])
 
         self.pages: dict[str, ASGIApp] = {
-            path: page(path, handler, template, query)
+            path: page(path, handler, template, query, cache=path != CARD or not pages.logs_visits)
             for path, handler, template, query in _cached_pages(pages)
         }
         # The status changes while the versions stay.
@@ -100,7 +102,7 @@ def _cached_pages(pages: Pages) -> tuple[tuple[str, PageHandler, str, type[PageQ
     return (
         ("/", pages.home, "home.html", PageQuery),
         ("/cards", pages.search, "search.html", SearchPageQuery),
-        ("/cards/{card_id}", pages.card, "card.html", CardPageQuery),
+        (CARD, pages.card, "card.html", CardPageQuery),
         ("/movers", pages.movers, "movers.html", MoversPageQuery),
         ("/sets", pages.sets, "sets.html", PageQuery),
         ("/sets/{set_id}", pages.card_set, "set.html", PageQuery),
