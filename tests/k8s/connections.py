@@ -87,6 +87,7 @@ FORBIDDEN = [
     ("postgres", "internet", 443),
     ("redis", "internet", 443),
     ("step", "redis", 6379),
+    ("step", "mlserver", 8081),
     ("step", "gateway", 8000),
     ("step", "internet", 80),
     ("prometheus", "gateway", 8000),

@@ -7,7 +7,7 @@ import pytest
 from tests.k8s.connections import FORBIDDEN, NEEDED, NEEDED_OF, PODS, PULLED, Connection
 from tests.k8s.rendering import APPLIED, OVERLAYS, rendered_overlay
 from tests.k8s.rules import Manifest
-from tests.k8s.traffic import Endpoint, lets_through
+from tests.k8s.traffic import Endpoint, ends_that_allow, lets_through
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,32 @@ def test_what_the_system_needs_passes(overlay: str, policies: dict[str, list[Man
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_nothing_else_does(overlay: str, policies: dict[str, list[Manifest]]) -> None:
     assert [each for each in FORBIDDEN if _passes(policies[overlay], each)] == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_pod_of_a_namespace_is_let_in_that_none_of_it_is_let_out_to(
+    overlay: str, policies: dict[str, list[Manifest]]
+) -> None:
+    """A permission at one end alone is of no use, and looks as if it were needed."""
+    closed = {each["metadata"]["namespace"] for each in policies[overlay]}
+    ends = {
+        (source.namespace, name, port): [
+            ends_that_allow(policies[overlay], other, target, port)
+            for other in PODS.values()
+            if other.namespace == source.namespace
+        ]
+        for source in PODS.values()
+        for name, target in PODS.items()
+        for port in target.ports.values()
+        if {source.namespace, target.namespace} <= closed
+    }
+    assert len(ends) > 20
+    half_open = [
+        where
+        for where, found in ends.items()
+        if any(let_in for _, let_in in found) and not any(map(all, found))
+    ]
+    assert half_open == []
 
 
 def test_the_way_in_is_the_overlays_own(policies: dict[str, list[Manifest]]) -> None:

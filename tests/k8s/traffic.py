@@ -31,8 +31,20 @@ def lets_through(
     protocol: str = "TCP",
 ) -> bool:
     """Return whether a connection from `source` to a port of `target` is allowed."""
-    return _allowed(policies, "egress", source, target, target, port, protocol) and _allowed(
-        policies, "ingress", target, source, target, port, protocol
+    return all(ends_that_allow(policies, source, target, port, protocol))
+
+
+def ends_that_allow(
+    policies: Sequence[Manifest],
+    source: Endpoint,
+    target: Endpoint,
+    port: int,
+    protocol: str = "TCP",
+) -> tuple[bool, bool]:
+    """Return whether the policies of the source allow a connection, and those of the target."""
+    return (
+        _allowed(policies, "egress", source, target, target, port, protocol),
+        _allowed(policies, "ingress", target, source, target, port, protocol),
     )
 
 
