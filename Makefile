@@ -82,8 +82,8 @@ IMAGE ?= pokewatch
 TARGETS ?= pipeline serving gateway
 VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 OVERLAY ?= local
-# Of `make rollback`; without one, the only market.
-MARKET ?=
+# Of `make rollback`; without one, the only market. The recipe has it from the environment, so that it is never shell code.
+export MARKET ?=
 
 images:
 	@test -n "$(BUILDER)" || { echo "make images needs docker, podman or buildah, and none was found. Install one, or give its path: make images BUILDER=/path/to/docker" >&2; exit 1; }
@@ -102,7 +102,7 @@ verify:
 	k8s/verify.sh
 
 rollback:
-	k8s/rollback.sh $(MARKET)
+	k8s/rollback.sh "$$MARKET"
 
 sbom: setup
 	@mkdir -p build/sbom

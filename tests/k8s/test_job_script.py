@@ -209,6 +209,15 @@ def test_the_job_of_a_market_that_runs_is_waited_for(kubectl: Kubectl) -> None:
     assert not any(call.startswith("create") for call, _ in kubectl.calls())
 
 
+def test_a_market_that_make_is_given_is_no_code(kubectl: Kubectl) -> None:
+    """Whoever starts the workflow of deploys chooses it."""
+    for given in ((), ("MARKET=x; echo run",)):
+        done = kubectl.make("rollback", *given, **({} if given else {"MARKET": "x; echo run"}))
+        assert done.returncode != 0
+        assert "MARKET 'x; echo run' is not a market such as" in done.stderr
+        assert "run" not in done.stdout.split()
+
+
 @pytest.mark.parametrize("market", ["Magic", "-magic", "magic-", "a|b"])
 def test_what_is_no_market_is_refused(market: str, kubectl: Kubectl) -> None:
     done = kubectl.run("rollback.sh", market)
