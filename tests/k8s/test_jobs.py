@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from pokewatch.settings import DeploySettings, ServingSettings
 from tests.conftest import ROOT
@@ -33,6 +34,11 @@ def test_its_deadline_is_longer_than_all_that_it_waits_for(job: Any) -> None:
     loading = 3 * replicas * (serving.load_timeout + 10)
     starting = 300  # pulling the image, on a node that has to be created first
     assert job["activeDeadlineSeconds"] >= starting + waiting + loading
+
+
+def test_the_workflow_of_deploys_waits_for_its_end(job: Any) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
+    assert workflow["jobs"]["deploy"]["timeout-minutes"] * 60 > job["activeDeadlineSeconds"]
 
 
 @pytest.mark.parametrize("name", rendered_jobs())
