@@ -1,6 +1,7 @@
 """The files, modules, names and links in the documents exist."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,3 +101,16 @@ def test_the_check_finds_what_is_missing() -> None:
     assert not module_exists("pokewatch.gone")
     assert not module_exists("tests.tools.gone")
     assert module_exists("tests.tools.require_tool")
+
+
+def test_the_packages_are_listed_in_the_order_in_which_they_may_be_imported() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = reversed(linter["contracts"][0]["layers"])
+    level = {name: at for at, layer in enumerate(layers) for name in layer.split(" | ")}
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table, _, apart = page.partition("## Packages")[2].partition("Two packages stand apart.")
+    listed = re.findall(r"`pokewatch/(\w+)(?:\.py|/)`", table)
+    standing_apart = ["decision", "gateway"]
+    assert sorted([*listed, *standing_apart]) == sorted(level)
+    assert [level[name] for name in listed] == sorted(level[name] for name in listed)
+    assert all(f"`pokewatch/{name}/`" in apart for name in standing_apart)
