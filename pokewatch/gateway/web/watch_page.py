@@ -26,7 +26,6 @@ PATH = "/watches"
 ADD = f"{PATH}/form"
 REMOVE = f"{PATH}/{{watch_id}}/remove"
 
-_TO_PAGE: Answer = (303, [(b"location", PATH.encode()), NO_STORE], b"")
 _MOVE_DAYS = 7
 
 
@@ -57,7 +56,7 @@ class WatchPage:
     async def _answer(self, context: RequestContext, receive: Receive) -> Answer:
         if context.scope["method"] != "POST":
             if context.scope["path"] != PATH:  # that of a form, as of a tab that is opened again
-                return _TO_PAGE
+                return _to_page()
             return await self._page(context)
         require_same_origin(context)
         form = parse_qs((await self._forms.read(context, receive)).decode("latin-1"))
@@ -70,7 +69,7 @@ class WatchPage:
             await self._endpoints.drop(context)
         except ProblemError as problem:  # such as that it has been removed in another tab
             return await self._page(context, problem=problem)
-        return _TO_PAGE
+        return _to_page()
 
     async def _add(self, context: RequestContext, form: dict[str, str]) -> Answer:
         try:
@@ -81,7 +80,9 @@ class WatchPage:
                 made = await self._endpoints.add(request, context)
         except ProblemError as problem:
             return await self._page(context, problem=problem)
-        return await self._page(context, made=made)
+        if made.secret is None:
+            return _to_page(f"?made={made.id}")
+        return await self._page(context, made=made)  # a secret is shown once, in no other answer
 
     async def _page(
         self,
@@ -90,6 +91,7 @@ class WatchPage:
         problem: ProblemError | None = None,
     ) -> Answer:
         watches = await self._endpoints.of_key(context)
+        made = made or _made(context, watches)
         values = {
             "made": made,
             "problem": problem,
@@ -111,6 +113,16 @@ class WatchPage:
             found = await names_of(slugs, backend.reader, context.forwarded_headers())
             names |= {(backend.id, slug): card for slug, card in found.items()}
         return names
+
+
+def _to_page(query: str = "") -> Answer:
+    return 303, [(b"location", f"{PATH}{query}".encode()), NO_STORE], b""
+
+
+def _made(context: RequestContext, watches: list[Watch]) -> Watch | None:
+    """Return the watch that a form has created, which the query of the page names then."""
+    named = parse_qs(context.scope["query_string"].decode("latin-1")).get("made")
+    return next((watch for watch in watches if [watch.id] == named), None)
 
 
 def _request(form: dict[str, str]) -> WatchRequest:

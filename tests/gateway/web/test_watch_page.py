@@ -36,7 +36,7 @@ def session(gateway: Gateway) -> Iterator[httpx.Client]:
 
 def add(browser: httpx.Client, **fields: str) -> httpx.Response:
     given = {"card_id": "card_4", "type": "below", "amount": "4.50", "webhook": ""}
-    return browser.post("/watches/form", data=given | fields)
+    return browser.post("/watches/form", data=given | fields, follow_redirects=True)
 
 
 def test_a_form_adds_a_watch_and_another_removes_it(keyed: Gateway) -> None:
@@ -203,6 +203,22 @@ def test_open_pages_name_the_command_instead(gateway: Gateway) -> None:
         "POST", "/watches/form", key="", headers=BROWSER | {"origin": gateway.url}, data={"x": "y"}
     )
     assert form.status_code == 403
+
+
+def test_the_way_back_leads_to_the_watch_that_was_added(browser: Browser, keyed: Gateway) -> None:
+    """Browsers ask whether to send a form again before they show its answer again."""
+    page = opened(browser, keyed)
+    page.goto("/cards/card_4")
+    page.get_by_label("API key").fill(keyed.key.key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Amount").fill("4.50")
+    page.get_by_role("button", name="Watch", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("at or below 4.50 USD")
+    page.get_by_role("status").get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pokémon 4")
+    page.go_back()
+    expect(page.get_by_role("status")).to_contain_text("at or below 4.50 USD")
+    page.context.close()
 
 
 @pytest.mark.parametrize("width", [390, pytest.param(1300, marks=pytest.mark.slow)])
