@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pokewatch.cli.findings import Finding
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
-from pokewatch.errors import NoChampionError, PokeWatchError, SettingsError
+from pokewatch.errors import BookError, NoChampionError, PokeWatchError, SettingsError
 from pokewatch.settings import RegistrySettings
 from pokewatch.wording import age_in_words
 
@@ -18,6 +18,14 @@ _UNFINISHED = (
     "if it is no longer running, the next deploy resolves it: run the pipeline, or pokewatch "
     "rollback"
 )
+
+
+def unreadable_champion_remedy(market: str) -> str:
+    """Return what to do if the book of a market's champion cannot be opened, as it was fetched."""
+    return (
+        "pokewatch rollback restores the previous champion, and "
+        f"{pipeline_command(market)} --replace true makes a new one"
+    )
 
 
 def market_findings(market: str) -> Iterator[Finding]:
@@ -47,7 +55,11 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
         else:
             yield Finding(name, "warning", str(error).split(":")[0], run)
         return
-    last = registry.open_book(champion).last_day
+    try:
+        last = registry.open_book(champion).last_day
+    except BookError as error:
+        yield Finding(name, "fault", str(error), unreadable_champion_remedy(registry.market))
+        return
     detail = f"version {champion.version} on data {champion.data_version[:12]} up to {last}"
     hours = data_age_hours(last, datetime.now(UTC))
     if hours > MAX_DATA_AGE_HOURS:

@@ -8,6 +8,7 @@ import click
 
 from pokewatch.cli.card_choice import find_cards
 from pokewatch.cli.market_choice import chosen_registry, market_option
+from pokewatch.cli.model_checks import unreadable_champion_remedy
 from pokewatch.cli.options import (
     Day,
     PriceOption,
@@ -27,6 +28,7 @@ from pokewatch.cli.output import (
     warn_of_old_prices,
 )
 from pokewatch.contract import CONDITIONS, FEE_CURRENCIES, NEAR_MINT, NO_BETTER, Condition, Fees
+from pokewatch.errors import BookError
 from pokewatch.valuation.skill import skill_of
 from pokewatch.wording import counted
 
@@ -114,11 +116,14 @@ def value(
 def champion_book(registry: "Registry | None" = None) -> "tuple[PriceBook, RegisteredModel]":
     """Return the price book of a champion, by default that of the market chosen, and the champion.
 
-    Raise NoChampionError if there is none.
+    Raise NoChampionError if there is none, BookError with what to do if its book cannot be opened.
     """
     registry = registry or chosen_registry()
     champion = registry.resolve()
-    return registry.open_book(champion), champion
+    try:
+        return registry.open_book(champion), champion
+    except BookError as error:
+        raise BookError(f"{error}; {unreadable_champion_remedy(registry.market)}") from error
 
 
 def _print_origin(facts: Any, model: "RegisteredModel") -> None:

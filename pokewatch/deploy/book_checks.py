@@ -6,6 +6,7 @@ from pokewatch.deploy.compatibility import REPLACE_HINT, open_book
 from pokewatch.errors import BookError, DeployError, RegistryError
 from pokewatch.registry import Registry
 from pokewatch.settings import WatchSettings
+from pokewatch.valuation.book import PriceBook
 
 
 def checked_book(
@@ -13,14 +14,12 @@ def checked_book(
 ) -> golden.GoldenRequests:
     """Compare the new book with the former one, and return its golden requests.
 
-    Raise DeployError.
+    With `replace` the former one need not be comparable, or readable. Raise DeployError.
     """
     settings = WatchSettings.read()
     try:
         book = open_book(registry, version)
-        shift = (
-            0.0 if former is None else golden.fair_price_shift(book, open_book(registry, former))
-        )
+        shift = 0.0 if former is None else _shift(registry, book, former, replace)
     except (RegistryError, BookError) as error:
         raise DeployError(f"version {version} cannot be checked: {error}") from None
     if shift is None and not replace:
@@ -36,3 +35,13 @@ def checked_book(
         )
     model = fair_price_model(registry.market)
     return golden.GoldenRequests.from_book(book, version, settings.deploy_watch_cards, model)
+
+
+def _shift(registry: Registry, book: PriceBook, former: str, replace: bool) -> float | None:
+    try:
+        served = open_book(registry, former)
+    except (RegistryError, BookError):
+        if not replace:
+            raise
+        return None
+    return golden.fair_price_shift(book, served)

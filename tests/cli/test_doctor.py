@@ -1,13 +1,16 @@
 """`pokewatch doctor`."""
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pokewatch.cli.health_checks import _collect_command
+from pokewatch.registry import Registry
 from pokewatch.settings import Home
+from pokewatch.valuation.book.copies import copy_of, remove
 from tests.cli.commands import of_the_pipeline, run, run_json
 
 pytestmark = of_the_pipeline
@@ -85,6 +88,27 @@ def test_the_doctor_says_what_to_do_about_damaged_databases(home: Path) -> None:
         assert findings[name]["state"] == "fault"
         assert str(path) in findings[name]["detail"]
         assert "restore the file from a backup, or move it away" in findings[name]["detail"]
+
+
+def test_what_to_do_about_a_champion_whose_book_is_damaged_is_said(
+    champion_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = shutil.copytree(champion_folder, tmp_path / "copy")
+    monkeypatch.setenv("POKEWATCH_HOME", str(home))
+    champion = Registry().resolve()
+    remove(copy_of(Registry().books, champion.digest))
+    artifacts = home / "mlflow" / "artifacts" / champion.run_id / "artifacts"
+    file = artifacts / "book" / "fair.arrow"
+    file.unlink()
+    file.write_bytes(b"damaged")
+    remedy = "pokewatch rollback restores the previous champion"
+    findings = {each["name"]: each for each in json.loads(run("doctor", "--json").stdout)}
+    assert findings["champion"]["state"] == "fault"
+    assert "fair.arrow is damaged" in findings["champion"]["detail"]
+    assert findings["champion"]["remedy"].startswith(remedy)
+    valued = run("value", "--sample", "1")
+    assert valued.exit_code == 4
+    assert f"the SHA-256 in the manifest; {remedy}" in valued.stderr
 
 
 def test_the_doctor_warns_of_a_home_open_to_others(home: Path) -> None:

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from pokewatch.deploy import transaction
+from pokewatch.deploy.book_checks import checked_book
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
-from pokewatch.settings import ServingSettings
+from pokewatch.settings import Home, ServingSettings
 from pokewatch.valuation.book import STATUSES, BookRows, write_book
 from pokewatch.valuation.book.copies import copy_of, remove
 from tests.answering import answering
@@ -366,6 +367,20 @@ def test_a_version_without_its_book_does_not_replace_the_champion(
     ):
         deploy(registry, version, [])
     assert champion_of(registry) == "1"
+
+
+def test_a_champion_whose_book_is_damaged_is_replaced_on_request(registry: Registry) -> None:
+    champion = registry.resolve()
+    artifacts = Home.read().home / "mlflow" / "artifacts" / champion.run_id / "artifacts"
+    (artifacts / "book" / "fair.arrow").write_bytes(b"damaged")
+    remove(copy_of(registry.books, champion.digest))
+    with pytest.raises(DeployError, match=r"cannot replace version 1: .*fair\.arrow is damaged"):
+        deploy(registry, "2", [])
+    with pytest.raises(DeployError, match=r"version 2 cannot be checked: .*is damaged"):
+        checked_book(registry, "2", "1")
+    assert checked_book(registry, "2", "1", replace=True).version == "2"
+    deploy(registry, "2", [], replace=True)
+    assert champion_of(registry) == "2"
 
 
 def test_books_that_share_no_valued_card_cannot_be_compared(
