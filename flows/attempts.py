@@ -5,14 +5,18 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 from metaflow import FlowSpec, parameters, runtime
 from metaflow._vendor import click
-from metaflow.datastore import FlowDataStore, TaskDataStoreSet
+from metaflow.datastore import FlowDataStore, TaskDataStoreSet, flow_datastore
+from metaflow.datastore.content_addressed_store import ContentAddressedStore
+from metaflow.datastore.datastore_storage import DataStoreStorage
 from metaflow.datastore.task_datastore import TaskDataStore
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.plugins.cards.card_creator import CardCreator
+from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
 
 from pokewatch.retention.runs import wait_for_removals
@@ -70,8 +74,9 @@ class OriginRun(TaskDataStoreSet):
         super().__init__(store, run_id, **options)
 
 
-def name_unknown_runs(flow: type[FlowSpec]) -> None:
-    """Make `resume` of a flow name a run that does not exist, before Metaflow looks for it."""
+def amend_stores(flow: type[FlowSpec]) -> None:
+    """Make Metaflow use OriginRun and WholeArtifacts, before its commands open a datastore."""
+    flow_datastore.ContentAddressedStore = WholeArtifacts
     with parameters.flow_context(flow):
         from metaflow import cli  # reads the options of the flow's class
 
@@ -94,6 +99,25 @@ def _require_unfinished(store: FlowDataStore, run_id: str) -> None:
             "Use --origin-run-id for a run that failed, and `run --market` for a market that "
             "failed among several."
         )
+
+
+class WholeArtifacts(ContentAddressedStore):
+    """Stores an artifact again where a power failure left an empty file of it.
+
+    Metaflow 2.19 does not flush artifacts to disk, and takes an empty one for stored: every later
+    run with the same value would fail, as its parameters have.
+    """
+
+    def __init__(self, prefix: str, storage: DataStoreStorage) -> None:
+        if isinstance(storage, LocalStorage):
+            storage = _FilledFiles(storage.datastore_root)
+        super().__init__(prefix, storage)
+
+
+class _FilledFiles(LocalStorage):
+    def is_file(self, paths: Sequence[str]) -> list[bool]:
+        found = zip(paths, super().is_file(paths), strict=True)
+        return [each and Path(self.full_uri(path)).stat().st_size > 0 for path, each in found]
 
 
 class ReportedPods(Kubernetes):

@@ -216,7 +216,7 @@ class PokeWatchSpec(FlowSpec):
 
     def __init__(self, use_cli: bool = True) -> None:
         if use_cli:
-            attempts.name_unknown_runs(type(self))
+            attempts.amend_stores(type(self))
         try:
             super().__init__(use_cli)
         except SystemExit as ended:

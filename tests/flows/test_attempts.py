@@ -102,3 +102,23 @@ def test_whether_a_run_ended_is_known_where_its_home_was_moved_to(
     (tmp_path / "former").rename(tmp_path / "here")
     with pytest.raises(MetaflowException, match="nothing to resume") if ended else nullcontext():
         _require_unfinished(here, "1")
+
+
+@pytest.mark.filterwarnings("ignore:The _yaml extension")
+def test_an_artifact_that_a_power_failure_left_empty_is_stored_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "flows"))
+    from attempts import WholeArtifacts
+    from metaflow.plugins.datastores.local_storage import LocalStorage
+
+    artifacts = WholeArtifacts("PokeWatchFlow/data", LocalStorage(str(tmp_path)))
+    (stored,) = artifacts.save_blobs([b"a value"])
+    path = tmp_path / "PokeWatchFlow" / "data" / stored.key[:2] / stored.key
+    whole = path.read_bytes()
+    os.truncate(path, 0)
+    artifacts.save_blobs([b"a value"])
+    assert dict(artifacts.load_blobs([stored.key])) == {stored.key: b"a value"}
+    written = path.stat().st_mtime_ns
+    artifacts.save_blobs([b"a value"])
+    assert (len(path.read_bytes()), path.stat().st_mtime_ns) == (len(whole), written)
