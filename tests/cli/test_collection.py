@@ -220,6 +220,20 @@ def test_a_line_without_a_fair_price_is_listed_once(
     assert f"{slug}: not valued: the card has no fair price on this day" in shown
 
 
+def test_the_cards_that_a_line_may_be_are_named(
+    capsys: pytest.CaptureFixture[str], matched_book: PriceBook, matcher: Matcher
+) -> None:
+    """With the slug behind each, which can be written into the file."""
+    found = value_collection(matched_book, matcher, read("name,quantity\nCharizrd,2\n"))
+    _print(found, _names(matched_book, found), None)
+    shown = " ".join(capsys.readouterr().out.split())
+    slugs = found["lines"][0]["candidates"][:3]
+    positions = matched_book.cards.positions(slugs)
+    for slug, card in zip(slugs, matched_book.cards.describe(positions), strict=True):
+        assert f"{card['name']}, {card['set_name']}, {card['number']}, " in shown
+        assert f" ({slug})" in shown
+
+
 @pytest.mark.parametrize(
     "text", [*EXPORTS.values(), "\n".join(("name", *HARD_NAMES))], ids=[*EXPORTS, "names"]
 )
