@@ -37,8 +37,8 @@ class CollectReport:
         """Raise QualityError with each day that was held back, its failed checks and figures."""
         if self.held:
             raise QualityError(
-                f"held back, and not in the lake or there as before: {len(self.held)} of "
-                f"{counted(len(self.requested), 'day')}. {failures(self.held_checks())}"
+                f"held back {len(self.held)} of {counted(len(self.requested), 'day')}: what was "
+                f"collected of a held day is not in the lake. {failures(self.held_checks())}"
             )
 
     def held_checks(self) -> list[Check]:

@@ -84,7 +84,7 @@ def test_half_a_catalogue_is_held_back_and_collected_when_whole(
     with pytest.raises(QualityError) as caught:
         report.require_no_held()
     assert (
-        "held back, and not in the lake or there as before: 1 of 3 days. "
+        "held back 1 of 3 days: what was collected of a held day is not in the lake. "
         "coverage is 50.0% on 2025-10-23, wanted at least 90.0%" in str(caught.value)
     )
 

@@ -67,11 +67,7 @@ class Pages:
         self._markets = markets
         self._alerts = alerts
         self._events = events
-
-    @property
-    def logs_visits(self) -> bool:
-        """Whether each visit of a card is an event, also of one whose page was made before."""
-        return self._events is not None
+        self.logs_visits = events is not None  # each, also where the page has been made before
 
     async def home(self, visit: Visit) -> Values:
         index, changes, bargains = await self._read(
@@ -283,8 +279,7 @@ def _changes_query(visit: Visit, query: MoversPageQuery, limit: int) -> queries.
 def _movers_link(query: MoversPageQuery, page: int, path: str = "/movers") -> str:
     """Return the address of another page of the same cards."""
     given = msgspec.structs.asdict(query) | {"page": page if page > 1 else ""}
-    fields = {name: value for name, value in given.items() if value}
-    return f"{path}?{urlencode(fields)}"
+    return f"{path}?{urlencode({name: value for name, value in given.items() if value})}"
 
 
 def _asks_below(min_price: float) -> queries.MoversQuery:
