@@ -86,13 +86,17 @@ class PokeWatchFlow(DailySpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def plan(self) -> None:
-        """Stop if a quality check failed; otherwise split the cards into shards."""
+        """Stop if a check failed or the champion has newer prices; else split the cards."""
+        from pokewatch.deploy.compatibility import require_newest
         from pokewatch.market.quality.days import require
         from pokewatch.pipeline.collection import market_change
         from pokewatch.pipeline.experiments import with_challenger
         from pokewatch.pipeline.selection import with_champion
+        from pokewatch.registry import Registry
 
         require(self.checks)
+        if not self.replace:
+            require_newest(Registry(), self.collected.last_day)
         self.models = with_challenger(with_champion(self.models), self.collected.source)
         self.changed = market_change(self.collected)
         self.shard = list(range(self.shards))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pokewatch.errors import BookError, DeployError, RegistryError
-from pokewatch.registry import Registry
+from pokewatch.registry import LAST_DAY, Registry
 from pokewatch.settings import DeploySettings
 from pokewatch.valuation.book import PriceBook
 
@@ -38,6 +38,20 @@ def summarize(registry: Registry, version: str) -> VersionSummary:
     facts = book.facts
     days = (book.first_day, book.last_day)
     return VersionSummary(version, facts.market, facts.currency, len(book.cards), *days)
+
+
+def require_newest(registry: Registry, last_day: date) -> None:
+    """Raise DeployError if the champion has prices after the `last_day` of a run.
+
+    The run's version would be refused in the end, so this is known before a model is trained.
+    """
+    champion = registry.find()
+    served = champion.tags.get(LAST_DAY, "") if champion else ""
+    if champion and last_day.isoformat() < served:
+        raise DeployError(
+            f"prices up to {last_day} cannot replace version {champion.version}, whose prices end "
+            f"on {served}; {REPLACE_HINT}"
+        )
 
 
 def require_compatible(registry: Registry, version: str, champion: str) -> None:

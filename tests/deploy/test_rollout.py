@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import pytest
 
 from pokewatch.deploy import transaction
 from pokewatch.deploy.book_checks import checked_book
+from pokewatch.deploy.compatibility import require_newest
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError, NoChampionError
-from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
+from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, PREVIOUS, Registry
 from pokewatch.settings import Home, ServingSettings
 from pokewatch.valuation.book import STATUSES, BookRows, write_book
 from pokewatch.valuation.book.copies import copy_of, remove
@@ -344,6 +346,22 @@ def test_another_market_or_older_prices_replace_the_champion_only_on_request(
     assert champion_of(registry) == "1"
     deploy(registry, version, [], replace=True)
     assert champion_of(registry) == version
+
+
+def test_prices_older_than_the_champions_are_refused_before_a_model_is_made(
+    registry: Registry,
+) -> None:
+    require_newest(registry, date(2026, 1, 4))  # the champion is one whose last day is not known
+    registry.set_tag("1", LAST_DAY, "2026-01-05")
+    require_newest(registry, date(2026, 1, 5))
+    refusal = (
+        "prices up to 2026-01-04 cannot replace version 1, whose prices end on 2026-01-05; "
+        "if this is intended, run the flow with --replace true"
+    )
+    with pytest.raises(DeployError, match=f"^{re.escape(refusal)}$"):
+        require_newest(registry, date(2026, 1, 4))
+    registry.delete_alias(CHAMPION)
+    require_newest(registry, date(2026, 1, 4))
 
 
 def test_a_few_missing_cards_are_the_same_market(registry: Registry, tmp_path: Path) -> None:

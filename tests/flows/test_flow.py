@@ -26,11 +26,13 @@ def test_the_experiment_of_a_named_market_has_its_challenger_evaluated(
     monkeypatch.setattr(f"{package}.experiments.with_challenger", lambda _, source: [source])
     monkeypatch.setattr(f"{package}.selection.with_champion", list)
     monkeypatch.setattr(f"{package}.collection.market_change", lambda _: None)
+    monkeypatch.setattr("pokewatch.deploy.compatibility.require_newest", lambda *_: None)
     run = SimpleNamespace(
         checks=[],
         models=["last"],
         source="simulated",
-        collected=SimpleNamespace(source="file"),
+        collected=SimpleNamespace(source="file", last_day=None),
+        replace=False,
         shards=1,
         features=None,
         next=lambda *_, **__: None,
