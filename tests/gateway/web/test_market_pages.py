@@ -34,6 +34,16 @@ def test_pages_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None
     assert "€" in response.text or path in ("/sets/set0", "/track-record", "/status", "/collection")
 
 
+def test_a_search_goes_on_in_another_market(both: Gateway) -> None:
+    shown = both.get("/cards?q=%22a%22+b&set=set0&market=file-europe", key="", headers=BROWSER)
+    (form,) = re.findall(r'<form class="market-switch.*?</form>', shown.text, re.DOTALL)
+    assert 'action="/cards"' in form
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
+    assert fields == {"q": "&#34;a&#34; b", "set": "set0"}
+    for path in ("/cards?q=&market=file-europe", "/cards?cursor=x&market=file-europe", "/movers"):
+        assert 'type="hidden" name="q"' not in both.get(path, key="", headers=BROWSER).text
+
+
 def test_the_status_says_which_market_its_facts_are_of(both: Gateway) -> None:
     for path, market in (("/status", "simulated-1"), ("/status?market=file-europe", "file-europe")):
         assert f"The market {market} Source" in words(page(both.get(path, key="", headers=BROWSER)))
