@@ -47,6 +47,8 @@ class DocsEndpoints:
                 f"style-src {_hash(style)}",
                 f"script-src {_hash(script)}",
                 "form-action 'none'",
+                "frame-ancestors 'none'",  # which has a field for the key
+                "base-uri 'none'",
             )
         )
         self._policy: Header = (b"content-security-policy", policy.encode())
