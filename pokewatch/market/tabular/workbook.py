@@ -38,7 +38,8 @@ _MOST_CELLS = 20_000_000
 def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
     """Return the first sheet of a workbook whose columns are known, else the first with cells.
 
-    Raise TableError for data that cannot be read, or that is too large.
+    A sheet that is hidden comes after those that are shown. Raise TableError for data that cannot
+    be read, or that is too large.
     """
     import python_calamine
 
@@ -48,7 +49,7 @@ def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
         workbook = python_calamine.CalamineWorkbook.from_filelike(BytesIO(data))
         sheets = [
             (name, workbook.get_sheet_by_name(name).to_python(skip_empty_area=False))
-            for name in workbook.sheet_names
+            for name in _shown_first(workbook)
         ]
     except (python_calamine.CalamineError, OSError, ValueError) as error:
         raise TableError(
@@ -66,6 +67,15 @@ def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
     ]
     name, rows, header = found[0] if found else (*filled[0], _first_row(filled[0][1]))
     return _workbook_sheet(name, rows, header, known, [each for each, _ in filled if each != name])
+
+
+def _shown_first(workbook: Any) -> list[str]:
+    """Return the names of the sheets, of those that are hidden last."""
+    from python_calamine import SheetVisibleEnum
+
+    visible = {each.name: each.visible for each in workbook.sheets_metadata}
+    names: list[str] = workbook.sheet_names
+    return sorted(names, key=lambda name: visible[name] != SheetVisibleEnum.Visible)
 
 
 def _check_size(data: bytes) -> None:

@@ -215,3 +215,28 @@ def test_a_workbook_with_a_column_a_day_has_typed_prices(
     ]
     table = table_of(workbook(tmp_path, {"prices": rows}), decimal)
     assert table.prices["market_price"].to_pylist() == [1.234, 2.345, 3.456]
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_a_sheet_that_is_hidden_is_read_where_no_other_has_the_columns(
+    tmp_path: Path, state: str
+) -> None:
+    old: list[Cell] = ["a-1", date(2026, 9, 13), 99.0]
+    table = table_of(with_hidden(tmp_path, {"Old": [HEADER, old], "New": [HEADER, ROW]}, state))
+    assert found(table) == [("a-1", "2026-09-13", 12.5)]
+    assert table.notes == ("sheets that are not read: 'Old'",)
+    alone = table_of(with_hidden(tmp_path, {"Old": [HEADER, old], "New": [["x"]]}, state))
+    assert found(alone) == [("a-1", "2026-09-13", 99.0)]
+
+
+def with_hidden(path: Path, sheets: dict[str, Sequence[Sequence[Cell]]], state: str) -> bytes:
+    """A workbook whose first sheet is hidden."""
+    target, shown = BytesIO(), b'<sheet name="Old"'
+    with (
+        zipfile.ZipFile(BytesIO(workbook(path, sheets))) as whole,
+        zipfile.ZipFile(target, "w") as copy,
+    ):
+        for name in whole.namelist():
+            hidden = shown + f' state="{state}"'.encode()
+            copy.writestr(name, whole.read(name).replace(shown, hidden))
+    return target.getvalue()
