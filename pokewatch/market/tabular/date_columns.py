@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pokewatch.market.tabular.cells import Coded, Reasons, coded, is_number, plain_texts
 from pokewatch.market.tabular.dates import (
     ORDER_NAMES,
+    YEAR_FIRST,
     DateCell,
     Order,
     has_time,
@@ -29,6 +30,8 @@ from pokewatch.market.tabular.numbers import STRAY, is_placeholder
 from pokewatch.market.tabular.sheet import TableError
 
 Moments = NDArray[np.datetime64]
+_MONTHS = 12
+_LEAST_EXCHANGED = 3  # dates, and texts, that are hardly so by chance
 _NAT = np.datetime64("NaT", "us")
 
 
@@ -183,6 +186,8 @@ def _counted_moment(value: float) -> datetime | None:
 def _text_moments(cells: Coded, name: str, order: Order | None) -> tuple[Moments, str]:
     parsed = [parse_date(text) for text in cells.texts]
     known = [cell for cell in parsed if cell is not None]
+    if order is None:
+        _check_exchanged(cells, parsed, name)
     chosen = order or _order(cells, parsed, name)
     moments = [
         _NAT if cell is None or chosen not in cell.moments else _numpy(cell.moments[chosen])
@@ -216,6 +221,26 @@ def _order(cells: Coded, parsed: Sequence[DateCell | None], name: str) -> Order:
         cell=cells.texts[index],
         remedy="name the order: POKEWATCH_FILE_DATES=dmy or mdy, or write days like 2025-10-22",
     )
+
+
+def _check_exchanged(cells: Coded, parsed: Sequence[DateCell | None], name: str) -> None:
+    """Raise TableError where a spreadsheet has taken days up to the 12th for months.
+
+    It makes dates of those alone, and leaves those after the 12th as text such as 26/09/2026.
+    """
+    dates = [cell for cell in parsed if cell is not None and cell.kind == YEAR_FIRST]
+    texts = [at for at, cell in enumerate(parsed) if cell is not None and not cell.certain]
+    clear = all(len(cell.moments) == 1 for at in texts if (cell := parsed[at]) is not None)
+    early = all(next(iter(cell.moments.values())).day <= _MONTHS for cell in dates)
+    if clear and early and min(len(dates), len(texts)) >= _LEAST_EXCHANGED:
+        raise TableError(
+            f"{name} holds dates of days 1 to {_MONTHS} alone, and all later days as text: a "
+            "spreadsheet has exchanged the day and month of those dates",
+            line=cells.line_of(texts[0]),
+            cell=cells.texts[texts[0]],
+            remedy="export the table again with days like 2025-10-22, or, if its dates are right, "
+            "name the order of the text: POKEWATCH_FILE_DATES=dmy or mdy",
+        )
 
 
 def _usual_order(known: list[DateCell]) -> tuple[frozenset[Order], list[DateCell]]:

@@ -12,6 +12,7 @@ from typing import Literal
 from pokewatch.plain_text import plain, without_apostrophe
 
 Order = Literal["ymd", "dmy", "mdy"]
+YEAR_FIRST = "year-month-day"
 ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
 ORDER_NAMES: Mapping[Order, str] = {"ymd": "year first", "dmy": "day first", "mdy": "month first"}
 
@@ -160,7 +161,7 @@ def has_time(text: str) -> bool:
 def _numeric(match: re.Match[str]) -> DateCell | None:
     a, b, c = match["a"], match["b"], match["c"]
     if len(a) == 4 and len(c) <= 2:
-        return _any_order(_known(a, b, c, match), "year-month-day")
+        return _any_order(_known(a, b, c, match), YEAR_FIRST)
     if len(a) > 2 or len(c) == 3 or (len(c) == 1 and len(a) != 4):
         return None
     if match["mark"][0] == ".":  # the mark of countries that write the day first

@@ -1,13 +1,15 @@
 """Days and times of rows as programs and countries write them."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pokewatch.market.tabular.sheet import TableError
 from tests.market.tabular.tables import A_12, found, read, table_of
+from tests.market.tabular.workbook import write_workbook
 
 
 @pytest.mark.parametrize("hours", [-10, 0, 2, 13])
@@ -62,3 +64,26 @@ def test_a_day_that_has_several_meanings_is_left_out(tmp_path: Path, cell: str) 
     assert str(table.left_out[0]).endswith(
         f"date is not a day like 2025-10-22 (first in line 3: {cell!r})"
     )
+
+
+@pytest.mark.parametrize("first", [9, 26])
+def test_dates_whose_day_and_month_a_spreadsheet_exchanged_are_refused(
+    tmp_path: Path, first: int
+) -> None:
+    """Opened in another language: 9/10/2026 becomes 10 September, and 26/9/2026 stays text."""
+    days = [date(2026, 9, 6) + timedelta(days=number) for number in range(first)]
+    cells = [
+        date(day.year, day.day, day.month) if day.day <= 12 else f"{day:%d/%m/%Y}" for day in days
+    ]
+    path = tmp_path / "p.xlsx"
+    write_workbook(
+        path, {"A": [["card_id", "date", "price"], *[["a", cell, 3.0] for cell in cells]]}
+    )
+    if first == 9:  # two texts, which may be so by chance
+        assert found(table_of(path))
+        return
+    with pytest.raises(
+        TableError, match=r"line 9: date holds dates of days 1 to 12 .*'13/09/2026'"
+    ):
+        table_of(path)
+    assert found(table_of(path, dates="dmy"))
