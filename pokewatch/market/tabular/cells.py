@@ -80,9 +80,11 @@ def is_number(kind: pa.DataType) -> bool:
 def numbers_of(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return a column of numbers, NaN where empty.
 
-    A number of single precision has the value that it is written as: 12.34, not 12.3400001526.
+    A decimal, or a number of single precision, has the value that it is written as: 12.34, not
+    12.3400001526.
     """
-    written = column.cast(pa.string()) if pa.types.is_float32(column.type) else column
+    as_written = pa.types.is_float32(column.type) or pa.types.is_decimal(column.type)
+    written = column.cast(pa.string()) if as_written else column
     values = written.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.asarray(values, dtype=np.float64)
 

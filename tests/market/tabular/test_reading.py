@@ -370,3 +370,14 @@ def test_values_that_are_left_empty_are_counted(tmp_path: Path) -> None:
         "stale_days is not a whole number of days: left empty in 2 rows (first in line 2: '1.5')",
     )
     assert set(table.notes) <= set(summary(table))
+
+
+def test_decimals_have_the_value_that_they_are_written_as(tmp_path: Path) -> None:
+    path = tmp_path / "prices.parquet"
+    cents = range(1, 2_000)
+    prices = pa.array([Decimal(each) / 100 for each in cents], pa.decimal128(12, 2))
+    ids = [f"a-{each}" for each in cents]
+    days = [date(2026, 9, 13)] * len(cents)
+    pq.write_table(pa.table({"card_id": ids, "date": days, "market_price": prices}), path)
+    read_back = {card: price for card, _, price in found(table_of(path))}
+    assert read_back == {f"a-{each}": each / 100 for each in cents}
