@@ -43,6 +43,29 @@ def usual_currency(columns: Columns, carried: NDArray[np.str_]) -> str:
     return str(known.pop()) if len(found) == len(known) == 1 else ""
 
 
+def contradictions(
+    columns: Columns, carried: NDArray[np.str_], said: NDArray[np.str_]
+) -> dict[str, NDArray[np.bool_]]:
+    """Return the rows [m] whose currency is said in two ways that differ, by reason.
+
+    `carried` are the currencies of the cells, and `said` those of the column of currencies, ""
+    where there is none.
+    """
+    header = _of_headers(columns.named) or ""
+    in_cell, in_column = carried != "", said != ""
+    return {
+        "the price carries another currency than its currency column": in_cell
+        & in_column
+        & (carried != said),
+        "the price carries another currency than the header": in_cell
+        & (header != "")
+        & (carried != header),
+        "the header of the price names another currency than the currency column": in_column
+        & (header != "")
+        & (said != header),
+    }
+
+
 def _of_headers(named: Mapping[str, str]) -> str | None:
     """Return the currency that headers of prices name: a row has one for all of its prices."""
     columns = [named[field] for field in PRICE_COLUMNS if field in named]

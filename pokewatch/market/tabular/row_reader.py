@@ -18,7 +18,7 @@ from pokewatch.market.tabular.card_ids import field_texts, identities, ids_of, i
 from pokewatch.market.tabular.cards import long_texts
 from pokewatch.market.tabular.cells import check_type, is_readable, shown
 from pokewatch.market.tabular.columns import COUNTS, NUMERIC_FIELDS, Columns, in_cents
-from pokewatch.market.tabular.currencies import named_currencies, usual_currency
+from pokewatch.market.tabular.currencies import contradictions, named_currencies, usual_currency
 from pokewatch.market.tabular.date_columns import read_days
 from pokewatch.market.tabular.number_columns import are_whole, evidence_of, read_numbers
 from pokewatch.market.tabular.options import TableOptions
@@ -196,21 +196,16 @@ class RowReader:
         """
         named = usual_currency(self._columns, self._cell_currency)
         usual = named or self._options.currency
-        carried = np.where(self._cell_currency != "", self._cell_currency, usual)
-        if "currency" not in self._columns.named:
-            self._assume(usual, named, self._cell_currency)
+        carried, in_column = self._cell_currency, "currency" in self._columns.named
+        column = "currency" if in_column else "market_price"
+        said = named_currencies(self._column(column)) if in_column else np.full_like(carried, "")
+        for reason, rows in contradictions(self._columns, carried, said).items():
+            self.refuse(reason, rows, column)
+        known = np.where(said != "", said, carried)
+        self.assumed_currency = usual if not named and bool((known == "").any()) else ""
+        if not in_column:
             self._note_silent(named)
-            return self._known(carried, "market_price")
-        said = named_currencies(self._column("currency"))
-        self._assume(usual, named, np.where(said != "", said, self._cell_currency))
-        differ = (said != "") & (self._cell_currency != "") & (said != self._cell_currency)
-        self.refuse(
-            "the price carries another currency than its currency column", differ, "currency"
-        )
-        return self._known(np.where(said != "", said, carried), "currency")
-
-    def _assume(self, usual: str, named: str, carried: NDArray[np.str_]) -> None:
-        self.assumed_currency = usual if not named and bool((carried == "").any()) else ""
+        return self._known(np.where(known != "", known, usual), column)
 
     def _note_silent(self, named: str) -> None:
         """Report the rows with a price that are in the currency that only other rows carry."""

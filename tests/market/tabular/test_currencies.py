@@ -111,3 +111,25 @@ def test_a_currency_that_no_cell_names_is_assumed(
     assert table.assumed_currency == assumed
     said = "(USD where none is named: POKEWATCH_FILE_CURRENCY)"
     assert any(said in line for line in summary(table)) == bool(assumed)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            "card_id,date,price_usd,currency\na-1,2026-09-13,9,EUR\nb-1,2026-09-13,8,usd\n",
+            "the header of the price names another currency than the currency column",
+        ),
+        (
+            "card_id,date,Price (€)\na-1,2026-09-13,$9\nb-1,2026-09-13,8\n",
+            "the price carries another currency than the header",
+        ),
+    ],
+    ids=["column", "cell"],
+)
+def test_a_price_in_another_currency_than_its_header_is_left_out(
+    tmp_path: Path, content: str, reason: str
+) -> None:
+    table = read(tmp_path, content)
+    assert found(table) == [("b-1", "2026-09-13", 8.0)]
+    assert table.rejected["reason"].to_pylist() == [reason]
