@@ -77,7 +77,7 @@ class FileSource:
                 f"{self._named_by} {str(self.path)!r}: {fault}; use the path of a file of prices"
             )
         try:
-            find_columns(self._sheet.names, self._options.columns)
+            find_columns(self._sheet.names, self._options.columns, self._options.key)
         except TableError as error:
             raise self._failure(str(error)) from None
 

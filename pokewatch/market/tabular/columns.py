@@ -40,14 +40,20 @@ class Columns:
         return simplified(self.named.get("card_id", "")) == "idproduct"
 
 
-def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
+def find_columns(
+    names: Sequence[str], given: Mapping[str, str], key: Sequence[str] = ()
+) -> Columns:
     """Return which of the columns `names` holds each field; `given` names some of them outright.
+
+    `key` are columns that distinguish cards of one id.
 
     The ids of TCGplayer in a table of conditions are those of a condition, not of a product.
 
-    Raise TableError for a given column that is not there, a needed field that no column holds,
-    or two columns for one field.
+    Raise TableError for a column given or of the key that is not there, a needed field that no
+    column holds, or two columns for one field.
     """
+    for name in key:
+        _given(names, {"POKEWATCH_FILE_KEY": name})
     named = _given(names, given)
     taken = set(named.values())
     skus = "condition" in map(simplified, names)

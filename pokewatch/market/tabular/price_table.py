@@ -76,7 +76,7 @@ def read_price_table(
 
     A cell that cannot be read costs its row, or its field where the market price is there.
     """
-    columns = find_columns(sheet.names, options.columns)
+    columns = find_columns(sheet.names, options.columns, options.key)
     if columns.days:
         sheet, columns = long_sheet(sheet, columns)
     reader = RowReader(sheet, columns, options)

@@ -64,6 +64,8 @@ class RowReader:
         for field, name in columns.named.items():
             if field != "time":
                 check_type(sheet.column(name), name, numeric=field in NUMERIC_FIELDS)
+        for name in options.key:
+            check_type(sheet.column(name), name)
         self._identity = next(name for name in _IDENTITIES if name in columns.named)
         self._raw_ids = identities(sheet, columns, options.key)
         self._totals = np.zeros(sheet.rows, dtype=np.bool_)

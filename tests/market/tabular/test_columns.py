@@ -86,3 +86,10 @@ def test_a_price_beside_columns_of_days_is_not_that_of_the_days(
     for unknown in ("low_price", "avg30_price", "volume"):
         assert table.prices[unknown].null_count == 2
     assert table.notes == (f"not used beside columns of days: '{name}'",)
+
+
+def test_a_column_of_the_key_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        TableError, match="there is no column 'grad' for POKEWATCH_FILE_KEY; the columns are"
+    ):
+        read(tmp_path, "card_id,grade,date,price\na,PSA 9,2026-09-13,3\n", key=("grad",))
