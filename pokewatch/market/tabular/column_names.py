@@ -50,4 +50,5 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "stale_days": "stale_days",
     }.items()
 }
+OWN_IDS = frozenset({"card_id", "id", "sku", "cardid", "idproduct"})  # not names of cards
 KNOWN = frozenset(name for names in FIELDS.values() for name in names)

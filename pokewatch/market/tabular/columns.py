@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pokewatch.market.prices import PRICE_COLUMNS
-from pokewatch.market.tabular.column_names import FIELDS
+from pokewatch.market.tabular.column_names import FIELDS, OWN_IDS
 from pokewatch.market.tabular.dates import parse_date
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import TableError
@@ -33,6 +33,12 @@ class Columns:
     named: Mapping[str, str]
     days: tuple[str, ...]
     other: tuple[str, ...]
+
+    @property
+    def named_cards(self) -> bool:
+        """Whether cards are identified by a column such as `Card`, which may hold names alone."""
+        column = simplified(self.named.get("card_id", ""))
+        return column in FIELDS["card_id"] and column not in OWN_IDS
 
     @property
     def has_market_ids(self) -> bool:

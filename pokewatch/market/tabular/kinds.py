@@ -16,7 +16,9 @@ from pokewatch.market.tabular.sheet import Sheet, TableError
 _RAW = frozenset({"raw", "ungraded", "not_graded", "no", "false", "0"})
 _AMOUNT = re.compile(r"[\d.,]+")
 _HIGHEST_GRADE = 10
-_KINDS = frozenset({"condition", "grade", "printing", "language", "variant", "finish", "foil"})
+_KINDS = frozenset(
+    {"condition", "grade", "printing", "language", "variant", "finish", "foil", "edition"}
+)
 
 
 def check_kinds(
@@ -32,12 +34,13 @@ def check_kinds(
 
     `card` [m] are the ranks of `card_id`, and `order` [k] the rows that count, oldest first.
     """
-    for name in candidates(columns):
+    places = _places(columns)
+    for name in candidates(sheet, columns):
         words = key_words(name)
-        if words.isdisjoint(_KINDS) and name != columns.named.get("printing"):
+        if words.isdisjoint(_KINDS) and name not in (columns.named.get("printing"), *places):
             continue
         cells = coded(sheet.column(name), sheet.line)
-        if any(map(_is_amount, cells.texts)):
+        if name not in places and any(map(_is_amount, cells.texts)):
             continue
         graded = "grade" in words
         kinds, code = _kinds_of(cells, graded)
@@ -51,9 +54,16 @@ def check_kinds(
         pairs, at = np.unique(code[before] * len(kinds) + code[after], return_index=True)
         for pair, row in zip(pairs.tolist(), at.tolist(), strict=True):
             one, other = divmod(pair, len(kinds))
-            if not _is_same_kind(kinds[one], kinds[other]):
+            is_same = _is_same_place if name in places else _is_same_kind
+            if not is_same(kinds[one], kinds[other]):
                 found = np.array([before[row], after[row]])
                 raise _changed(sheet, name, card_id, days, market, found)
+
+
+def _places(columns: Columns) -> list[str]:
+    """Return the column that tells cards of one name apart: that of numbers, else that of sets."""
+    fields = ("number", "set_name", "set_id") if columns.named_cards else ()
+    return [columns.named[field] for field in fields if field in columns.named][:1]
 
 
 def _is_amount(text: str) -> bool:
@@ -90,6 +100,12 @@ def _is_same_kind(one: str, other: str) -> bool:
     if short in (long, initials):
         return True
     return long.startswith(short) and short[-1:].isalpha()  # PSA 1 is not PSA 10
+
+
+def _is_same_place(one: str, other: str) -> bool:
+    """Return whether a set or number is another one in fewer words: "4" is "004_102"."""
+    words = [{word.lstrip("0") for word in text.split("_")} for text in (one, other)]
+    return words[0] <= words[1] or words[1] <= words[0]
 
 
 def _changed(

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.market.tabular.cells import coded
+from pokewatch.market.tabular.cells import coded, is_readable
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError
@@ -100,7 +100,7 @@ def check_times(
     """
     keys = np.stack((card_id[rows], days[rows].astype(np.str_)))
     group = np.unique(keys, axis=1, return_inverse=True)[1].ravel()
-    for name in filter(_is_key, candidates(columns)):
+    for name in filter(_is_key, candidates(sheet, columns)):
         code = coded(sheet.column(name), sheet.line).code[rows]
         filled = code >= 0
         order = np.flatnonzero(filled)[np.argsort(group[filled], kind="stable")]
@@ -126,9 +126,15 @@ def key_words(name: str) -> set[str]:
     return set() if words & _NO_KEY or any(map(str.isdecimal, words)) else words
 
 
-def candidates(columns: Columns) -> list[str]:
-    named = (columns.named.get("printing"), columns.named.get("currency"))
-    return [name for name in (*named, *columns.other) if name]
+def candidates(sheet: Sheet, columns: Columns) -> list[str]:
+    """Return the columns of single values that are no part of what identifies a card."""
+    fields = ["printing", "currency"]
+    if "card_id" in columns.named or "product_id" in columns.named:
+        fields += ["set_name", "set_id", "number", "rarity", "name"]
+    named = [columns.named[field] for field in fields if field in columns.named]
+    return [
+        name for name in (*named, *columns.other) if name and is_readable(sheet.column(name).type)
+    ]
 
 
 def merged_duplicates(
@@ -200,7 +206,7 @@ def check_key(
 ) -> None:
     """Raise TableError where a column, or two together, distinguish the contradicting rows."""
     usual = sorted(
-        candidates(columns),
+        candidates(sheet, columns),
         key=lambda name: next(
             (i for i, word in enumerate(_USUAL) if word in name.casefold()), len(_USUAL)
         ),

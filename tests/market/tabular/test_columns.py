@@ -88,6 +88,20 @@ def test_a_price_beside_columns_of_days_is_not_that_of_the_days(
     assert table.notes == (f"not used beside columns of days: '{name}'",)
 
 
+@pytest.mark.parametrize("column", ["language", "grade", "note"])
+def test_a_column_of_no_single_values_that_is_not_used_is_no_obstacle(
+    tmp_path: Path, column: str
+) -> None:
+    path = tmp_path / "p.parquet"
+    rows = {"card_id": ["a", "a"], "date": ["2026-09-13"] * 2, "price": [1.0, 2.0]}
+    for nested in (pa.array([{"code": "en"}] * 2), pa.array([["en"]] * 2), pa.array([b"en"] * 2)):
+        pq.write_table(pa.table(rows | {column: nested}), path)
+        reason = "another row gives this card another price for the day"
+        assert table_of(path).rejected["reason"].to_pylist() == [reason] * 2
+        with pytest.raises(TableError, match=f"the column '{column}' holds"):
+            table_of(path, key=(column,))
+
+
 def test_a_column_of_the_key_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         TableError, match="there is no column 'grad' for POKEWATCH_FILE_KEY; the columns are"

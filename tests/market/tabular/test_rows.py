@@ -343,3 +343,35 @@ def test_one_kind_in_several_words_continues_it(
     rows = f"a-1;{one};2026-09-13;12.5\na-1;{other};2026-09-14;13\n"
     table = read(tmp_path, f"card_id;{column};date;price\n{rows}")
     assert found(table) == LAST_OF_BOTH
+
+
+PLACES = {
+    "sets": ("Card,Set", "Pikachu,Base Set", "Pikachu,Jungle", "Set"),
+    "numbers": ("Card,Set,No,Number", "Pikachu,Base,1,58/102", "Pikachu,Base,1,60/64", "Number"),
+    "editions": ("Product ID,Edition", "7,Unlimited", "7,1st Edition", "Edition"),
+    "German": ("Karte,Erweiterung", "Glurak,Basis", "Glurak,Fossil", "Erweiterung"),
+}
+
+
+@pytest.mark.parametrize("other_day", ["2026-09-13", "2026-09-14"])
+@pytest.mark.parametrize(("header", "one", "other", "column"), PLACES.values(), ids=PLACES)
+def test_cards_of_one_name_are_told_apart(
+    tmp_path: Path, header: str, one: str, other: str, column: str, other_day: str
+) -> None:
+    content = f"{header},date,price\n{one},2026-09-13,9\n{other},{other_day},90\n"
+    with pytest.raises(TableError, match=f"in|distinguishes.*POKEWATCH_FILE_KEY={column}"):
+        read(tmp_path, content)
+    assert len(set(read(tmp_path, content, key=(column,)).prices["card_id"].to_pylist())) == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "one", "other"),
+    [
+        ("card_id,set", "a-1,Base Set", "a-1,Jungle"),
+        ("card,set", "a-1,151", "a-1,SV: Scarlet & Violet 151"),
+        ("card,number", "a-1,4", "a-1,004/102"),
+    ],
+)
+def test_one_card_in_other_words_is_one(tmp_path: Path, header: str, one: str, other: str) -> None:
+    rows = f"{one},2026-09-13,12.5\n{other},2026-09-14,13\n"
+    assert found(read(tmp_path, f"{header},date,price\n{rows}")) == LAST_OF_BOTH
