@@ -1,16 +1,13 @@
 """The panel: the prices of many cards over consecutive days as dense, days-major arrays."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.errors import ValuationError
 from pokewatch.valuation.cent_prices import CentPrices
 
 Floats = NDArray[np.float64]
@@ -20,13 +17,14 @@ Strings = NDArray[np.str_]
 Dates = NDArray[np.datetime64]
 
 _DAILY = ("market", "fresh", "low", "mid", "stale", "avg7", "avg30")  # arrays [d, n] of a panel
-_ALIASES = {
-    "low_price": "low",
-    "mid_price": "mid",
-    "avg7_price": "avg7",
-    "avg30_price": "avg30",
-    "set_id": "set",
-    "set_release_date": "released",
+# Columns that a table of prices may lack, and what their values are above
+OPTIONAL = {
+    "low_price": 0.0,
+    "mid_price": 0.0,
+    "avg7_price": 0.0,
+    "avg30_price": 0.0,
+    "volume": 0.0,
+    "stale_days": -1.0,
 }
 
 
@@ -131,46 +129,31 @@ def fresh_quotes(market: Prices, traded: Bools | None = None, stale: Prices | No
 
 
 def panel_from_table(table: pa.Table) -> Panel:
-    """Return the panel of a long table, one row for each card and day.
+    """Return the panel of prices, one row for each card and day, with the columns of their cards.
 
-    Its columns are card_id, date, market_price and optionally low (or low_price), mid (or
-    mid_price), avg7 (or avg7_price), avg30 (or avg30_price), set (or set_id), rarity, printing,
-    released (or set_release_date), currency, volume (the number of sales that day) and stale_days
-    (0 on a day the quote was renewed).
-    Prices that are not positive and finite count as missing; if a card has several rows on a day,
-    the last one is used. Raise ValuationError for a missing column, a column of another type, or
-    an empty table.
+    The columns have the names and types of PRICE_SCHEMA and CARD_SCHEMA. Those of OPTIONAL may be
+    missing. Prices that are not positive and finite count as missing; if a card has several rows on
+    a day, the last one is used.
     """
-    table = table.rename_columns(
-        [_renamed(name, table.column_names) for name in table.column_names]
-    )
-    for name in ("card_id", "date", "market_price"):
-        if name not in table.column_names:
-            raise ValuationError(
-                f"column {name!r} is missing; the columns are {', '.join(table.column_names)}"
-            )
-    if table.num_rows == 0:
-        raise ValuationError("the table has no prices")
-    card_id, card = _sorted_codes(_column(table, "card_id", pa.string()))
-    dates, day = _calendar(_days_column(table, "date"))
+    card_id, card = _sorted_codes(table["card_id"])
+    dates, day = _calendar(table["date"].to_numpy())
     place = _Place(day, card, (len(dates), len(card_id)))
     market = place.prices(table, "market_price")
-    stale = (
-        place.prices(table, "stale_days", least=-1.0)
-        if "stale_days" in table.column_names
-        else None
+    low, mid, avg7, avg30, volume, stale = (
+        place.prices(table, name, least) if name in table.column_names else None
+        for name, least in OPTIONAL.items()
     )
-    traded = place.prices(table, "volume") > 0 if "volume" in table.column_names else None
+    traded = None if volume is None else volume > 0
     return Panel(
         card_id=card_id,
         dates=dates,
         market=market,
         fresh=fresh_quotes(market, traded, stale),
-        low=place.prices(table, "low") if "low" in table.column_names else None,
-        mid=place.prices(table, "mid") if "mid" in table.column_names else None,
-        avg7=place.prices(table, "avg7") if "avg7" in table.column_names else None,
-        avg30=place.prices(table, "avg30") if "avg30" in table.column_names else None,
-        set_id=place.texts(table, "set"),
+        low=low,
+        mid=mid,
+        avg7=avg7,
+        avg30=avg30,
+        set_id=place.texts(table, "set_id"),
         rarity=place.texts(table, "rarity"),
         printing=place.texts(table, "printing"),
         released=place.released(table),
@@ -188,52 +171,25 @@ class _Place:
     shape: tuple[int, int]
 
     def prices(self, table: pa.Table, name: str, least: float = 0.0) -> Floats:
-        given = _column(table, name, pa.float64()).to_numpy(zero_copy_only=False)
+        given = table[name].cast(pa.float64()).to_numpy()
         dense = np.full(self.shape, np.nan)
         dense[self.day, self.card] = np.where(np.isfinite(given) & (given > least), given, np.nan)
         return dense
 
     def texts(self, table: pa.Table, name: str) -> Strings:
-        if name not in table.column_names:
-            return np.full(self.shape[1], "", dtype=np.str_)
-        values, code = _sorted_codes(_column(table, name, pa.string()).fill_null(""))
+        values, code = _sorted_codes(table[name].fill_null(""))
         codes = np.zeros(self.shape[1], dtype=np.int64)
         codes[self.card] = code
         return values[codes]
 
     def released(self, table: pa.Table) -> Dates:
         released = np.full(self.shape[1], np.datetime64("NaT"), dtype="datetime64[D]")
-        if "released" in table.column_names:
-            released[self.card] = _days_column(table, "released")
+        released[self.card] = table["released"].to_numpy()
         return released
 
 
-def _renamed(name: str, names: Sequence[str]) -> str:
-    other = _ALIASES.get(name, name)
-    return name if other in names else other
-
-
-def _column(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
-    try:
-        return table[name].combine_chunks().cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ValuationError(f"column {name!r} cannot be read as {kind}: {error}") from None
-
-
-def _days_column(table: pa.Table, name: str) -> Dates:
-    column = table[name].combine_chunks()
-    if pa.types.is_timestamp(column.type):
-        column = pc.floor_temporal(column, unit="day").cast(pa.timestamp("s"))
-    days: Dates = (
-        _column(pa.table({name: column}), name, pa.date32())
-        .to_numpy(zero_copy_only=False)
-        .astype("datetime64[D]")
-    )
-    return days
-
-
-def _sorted_codes(column: pa.Array) -> tuple[Strings, NDArray[np.int64]]:
-    encoded = column.dictionary_encode()
+def _sorted_codes(column: pa.ChunkedArray) -> tuple[Strings, NDArray[np.int64]]:
+    encoded = column.combine_chunks().dictionary_encode()
     values = np.asarray(encoded.dictionary.to_pylist(), dtype=np.str_)
     order = np.argsort(values, kind="stable")
     rank = np.empty(len(order), dtype=np.int64)

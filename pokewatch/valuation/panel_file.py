@@ -17,17 +17,10 @@ from pokewatch.market.quality.measures import unusable_by_day
 from pokewatch.market.sources.file import FileSource
 from pokewatch.market.tabular.price_table import PriceTable
 from pokewatch.settings import QualitySettings, SourceSettings
-from pokewatch.valuation.panel import Panel, panel_from_table
+from pokewatch.valuation.panel import OPTIONAL, Panel, panel_from_table
 from pokewatch.wording import counted
 
-_OPTIONAL = ("low_price", "mid_price", "avg7_price", "avg30_price", "volume", "stale_days")
-_CARD_COLUMNS = {
-    "set_id": "set",
-    "rarity": "rarity",
-    "printing": "printing",
-    "released": "released",
-}
-
+_CARD_COLUMNS = ("set_id", "rarity", "printing", "released")
 
 Warn = Callable[[str], object]
 
@@ -49,11 +42,11 @@ def read_panel(path: Path, warn: Warn = lambda _: None) -> Panel:
     for each in warnings:
         warn(each)
     table = _usable(path, found, warn)
-    table = table.select(["card_id", "date", "market_price", *_OPTIONAL, "currency"])
+    table = table.select(["card_id", "date", "market_price", *OPTIONAL, "currency"])
     card = pc.index_in(table["card_id"], value_set=found.cards["card_id"].combine_chunks())
-    for name, column in _CARD_COLUMNS.items():
-        table = table.append_column(column, found.cards[name].take(card))
-    for name in _OPTIONAL:
+    for name in _CARD_COLUMNS:
+        table = table.append_column(name, found.cards[name].take(card))
+    for name in OPTIONAL:
         if table[name].null_count == table.num_rows:
             table = table.drop_columns([name])
     return panel_from_table(table)

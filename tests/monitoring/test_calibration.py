@@ -15,9 +15,9 @@ from pokewatch.monitoring.calibration import (
 )
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import BookRows, PriceBook, write_book
-from pokewatch.valuation.panel import Panel, panel_from_table
+from pokewatch.valuation.panel import Panel
 from tests.serving.books import FACTS, catalog
-from tests.valuation.panels import long_table
+from tests.valuation.panels import long_table, panel_from
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
@@ -41,7 +41,7 @@ def prices() -> np.ndarray:
 def panel() -> Panel:
     table = long_table(prices(), start=FIRST)
     ids = [f"tcgplayer-{int(card[1:])}-normal" for card in table["card_id"].to_pylist()]
-    return panel_from_table(table.set_column(0, "card_id", [ids]))
+    return panel_from(table.set_column(0, "card_id", [ids]))
 
 
 def book(

@@ -7,9 +7,9 @@ import pytest
 from pokewatch.decision import fees_for
 from pokewatch.monitoring.record_backtest import earnings
 from pokewatch.monitoring.resolved_forecasts import ResolvedForecasts
-from pokewatch.valuation.panel import Panel, panel_from_table
+from pokewatch.valuation.panel import Panel
 from tests.monitoring.test_resolved_forecasts import read
-from tests.valuation.panels import long_table
+from tests.valuation.panels import long_table, panel_from
 from tests.valuation.test_track_record import forecasts
 
 DAYS, CARDS = 60, 6
@@ -20,7 +20,7 @@ def rising() -> Panel:
     """Cards at 3, 20, 21, ...: each moves a cent a day, and the second doubles on day 12."""
     market = np.array([3.0, *range(20, 20 + CARDS - 1)]) + np.arange(DAYS)[:, None] / 100
     market[12:, 1] *= 2
-    return panel_from_table(long_table(market))
+    return panel_from(long_table(market))
 
 
 def stated(folder: Path, panel: Panel, day: int, signals: list[str]) -> ResolvedForecasts:

@@ -12,7 +12,7 @@ from pokewatch.decision import fees_for
 from pokewatch.monitoring.record_backtest import earnings
 from pokewatch.monitoring.record_summary import summarize
 from pokewatch.monitoring.resolved_forecasts import read_resolved
-from pokewatch.valuation.panel import Panel, panel_from_table
+from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.track_record import (
     FORECAST_SCHEMA,
     Issue,
@@ -20,7 +20,7 @@ from pokewatch.valuation.track_record import (
     add_issues,
     write_record,
 )
-from tests.valuation.panels import long_table
+from tests.valuation.panels import long_table, panel_from
 
 FIRST_DAY = date(2025, 10, 1)
 CHECK = {
@@ -91,7 +91,7 @@ def walks(count: int, days: int) -> np.ndarray:
 def panel_of(market: np.ndarray) -> Panel:
     table = long_table(market, start=np.datetime64(FIRST_DAY))
     ids = [f"tcgplayer-{int(card[1:])}-normal" for card in table["card_id"].to_pylist()]
-    return panel_from_table(table.set_column(0, "card_id", [ids]))
+    return panel_from(table.set_column(0, "card_id", [ids]))
 
 
 def issued(market: np.ndarray, day: int, version: int, names: Mapping[int, str]) -> pa.Table:

@@ -10,6 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from pokewatch.valuation.panel import Panel, panel_from_table
 
 START = np.datetime64("2025-01-06")
+CARD_COLUMNS = {
+    "set_id": pa.string(),
+    "rarity": pa.string(),
+    "printing": pa.string(),
+    "released": pa.date32(),
+    "currency": pa.string(),
+}
 
 
 def panel_of(
@@ -20,7 +27,15 @@ def panel_of(
 ) -> Panel:
     """Return the panel of prices [d, n], NaN for no quote; cards are c000, c001, ..."""
     prices = np.asarray(market, dtype=np.float64)
-    return panel_from_table(long_table(prices, low, sets, start))
+    return panel_from(long_table(prices, low, sets, start))
+
+
+def panel_from(table: pa.Table) -> Panel:
+    """Return the panel of a table, which may lack the columns of cards."""
+    for name, kind in CARD_COLUMNS.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, kind))
+    return panel_from_table(table)
 
 
 def long_table(
@@ -36,10 +51,10 @@ def long_table(
         "card_id": pa.array([f"c{number:03d}" for number in card]),
         "date": pa.array(np.repeat(start + np.arange(days), cards)),
         "market_price": pa.array(prices.ravel()),
-        "set": pa.array([(sets or ["base"] * cards)[number] for number in card]),
+        "set_id": pa.array([(sets or ["base"] * cards)[number] for number in card]),
     }
     if low is not None:
-        columns["low"] = pa.array(np.asarray(low, dtype=np.float64).ravel())
+        columns["low_price"] = pa.array(np.asarray(low, dtype=np.float64).ravel())
     return pa.table(columns)
 
 

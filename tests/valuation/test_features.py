@@ -14,8 +14,8 @@ from pokewatch.valuation.features import (
     DayFeatures,
     stream_features,
 )
-from pokewatch.valuation.panel import Panel, panel_from_table
-from tests.valuation.panels import long_table, market_like, panel_of
+from pokewatch.valuation.panel import Panel
+from tests.valuation.panels import long_table, market_like, panel_from, panel_of
 
 
 def on(panel: Panel, day: int) -> DayFeatures:
@@ -49,8 +49,8 @@ def test_cards_that_do_not_exist_yet_change_nothing(seed: int, cut: int) -> None
     prices = market_like(40, 12, seed)
     prices[:, 0] = np.arange(1, 41)
     table = long_table(prices, sets=["x", "y", "z"] * 4)
-    whole = panel_from_table(table)
-    past = panel_from_table(
+    whole = panel_from(table)
+    past = panel_from(
         table.filter(
             (table["date"].to_numpy() <= whole.dates[cut])
             & np.isfinite(table["market_price"].to_numpy())

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.market.sources.simulated_catalog import EPOCH
-from pokewatch.valuation.panel import Panel, panel_from_table
+from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.walk_forward import walk_forward
+from tests.valuation.panels import panel_from
 
 CARDS, DAYS, HORIZON = 500, 240, 7
 ORIGINS = range(150, DAYS - HORIZON, 16)
@@ -26,13 +27,9 @@ def market(
     source = SimulatedSource(CARDS, seed=seed)
     days = [EPOCH + timedelta(days=first + day) for day in range(days_of_prices)]
     quotes = pa.concat_tables([batch.prices for batch in source.prices(days)])
-    cards = (
-        source.catalog()
-        .select(["card_id", "set_id", "rarity", "released"])
-        .rename_columns(["card_id", "set", "rarity", "released"])
-    )
+    cards = source.catalog().select(["card_id", "set_id", "rarity", "released"])
     columns = quotes.select(["card_id", "date", "market_price", "low_price", "mid_price"])
-    panel = panel_from_table(columns.join(cards, "card_id").combine_chunks())
+    panel = panel_from(columns.join(cards, "card_id").combine_chunks())
     known = source.true_fair(days)
     truth = np.full((days_of_prices, panel.cards), np.nan)
     place = {card: number for number, card in enumerate(panel.card_id.tolist())}
