@@ -1,0 +1,128 @@
+"""Cases of the alerts about service objectives: k8s/monitoring/rules/slo.yaml."""
+
+from tests.monitoring.series import FAST, HOURS, SLOW, TENS, Case, after, burning, requests, times
+
+SLO = (
+    *burning("AvailabilityBurnFast", 0.0144, 60, 5, 1),
+    *burning("AvailabilityBurn", 0.006, 36, 3, TENS),
+    *burning("AvailabilityBurnSlow", 0.001, 72, 6, HOURS),
+    *burning("LatencyBurnFast", 0.72, 60, 5, 1),
+    *burning("LatencyBurn", 0.3, 36, 3, TENS),
+    *burning("LatencyBurnSlow", 0.05, 72, 6, HOURS),
+    Case(
+        "AvailabilityBurn",
+        "3% fail, for half an hour only",
+        after(requests(1000, 0, 32), requests(970, 30, 4)),
+        36,
+        step=TENS,
+    ),
+    Case(
+        "AvailabilityBurnSlow",
+        "0.5% fail, for seven hours only",
+        after(requests(1000, 0, 65), requests(995, 5, 7)),
+        72,
+        step=HOURS,
+    ),
+    Case(
+        "LatencyBurnSlow",
+        "a quarter is slow, for seven hours only",
+        after(times(1000, 0, 65), times(750, 250, 7)),
+        72,
+        step=HOURS,
+    ),
+    Case(
+        "AvailabilityBurnFast",
+        "2% of requests fail for an hour",
+        requests(98, 2, 70),
+        65,
+        FAST,
+        "2%",
+    ),
+    Case("AvailabilityBurnFast", "1% of requests fail for an hour", requests(99, 1, 70), 65),
+    Case(
+        "AvailabilityBurnFast",
+        "all requests failed, until six minutes ago",
+        after(requests(0, 100, 59), requests(100, 0, 8)),
+        67,
+    ),
+    Case(
+        "AvailabilityBurnFast",
+        "a tenth fails, for five minutes only",
+        after(requests(100, 0, 59), requests(90, 10, 5)),
+        65,
+    ),
+    Case("AvailabilityBurnFast", "six requests in an hour, all failed", requests(0, 2, 3), 4),
+    Case("AvailabilityBurnFast", "a probe fails", requests(0, 100, 70, "/ready"), 65),
+    Case(
+        "AvailabilityBurn",
+        "1% of requests fail for six hours",
+        requests(990, 10, 37),
+        37,
+        FAST,
+        "1%",
+        TENS,
+    ),
+    Case(
+        "AvailabilityBurn",
+        "0.5% of requests fail for six hours",
+        requests(995, 5, 37),
+        37,
+        step=TENS,
+    ),
+    Case(
+        "AvailabilityBurnSlow",
+        "0.2% of requests fail for three days",
+        requests(499, 1, 72),
+        72,
+        FAST,
+        "0.2%",
+        HOURS,
+    ),
+    Case(
+        "AvailabilityBurnSlow",
+        "0.05% of requests fail for three days",
+        requests(1999, 1, 72),
+        72,
+        step=HOURS,
+    ),
+    Case(
+        "LatencyBurnFast", "three of four are slow for an hour", times(25, 75, 70), 65, SLOW, "75%"
+    ),
+    Case("LatencyBurnFast", "half are slow for an hour", times(50, 50, 70), 65),
+    Case(
+        "LatencyBurnFast",
+        "all are slow, for half an hour only",
+        after(times(100, 0, 29), times(0, 100, 30)),
+        60,
+    ),
+    Case("LatencyBurnFast", "six requests in all, every one slow", times(0, 2, 3), 4),
+    Case(
+        "LatencyBurn",
+        "two of five are slow for six hours",
+        times(600, 400, 37),
+        37,
+        SLOW,
+        "40%",
+        TENS,
+    ),
+    Case(
+        "LatencyBurn",
+        "two of five are slow, for less than three hours",
+        after(times(1000, 0, 20), times(600, 400, 15)),
+        36,
+        step=TENS,
+    ),
+    Case("LatencyBurn", "one of five is slow for six hours", times(800, 200, 37), 37, step=TENS),
+    Case(
+        "LatencyBurnSlow",
+        "one of ten is slow for three days",
+        times(90, 10, 72),
+        72,
+        SLOW,
+        "10%",
+        HOURS,
+    ),
+    Case(
+        "LatencyBurnSlow", "one of fifty is slow for three days", times(98, 2, 72), 72, step=HOURS
+    ),
+)
