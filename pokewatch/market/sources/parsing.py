@@ -30,7 +30,15 @@ def parse_json(content: str | bytes) -> Any:
 
 
 def not_json(body: str) -> str:
-    """Return that `body` is not JSON, with its beginning."""
+    """Return that `body` is not JSON, or not all of it, with its beginning or end."""
+    plain = body.strip()
+    if plain[:1] in ("{", "[") and plain[-1:] not in ("}", "]"):
+        return (
+            f"the answer is JSON that breaks off after {len(body):,} characters; it ends with "
+            f"{' '.join(plain[-60:].split())!r}"
+        )
+    if not plain:
+        return "the answer is empty, not JSON"
     return f"the answer is not JSON; it begins with {' '.join(body[:60].split())!r}"
 
 

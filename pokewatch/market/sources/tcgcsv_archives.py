@@ -115,8 +115,8 @@ class TcgcsvArchives:
             except BadEnvelopeError as error:
                 raise BadEnvelopeError(f"{name}: {error}") from error
             except (ValueError, RecursionError) as error:
-                beginning = body[:200].decode("utf-8-sig", errors="replace")
-                raise BadEnvelopeError(f"{name}: {parsing.not_json(beginning)}") from error
+                cause = parsing.not_json(body.decode("utf-8-sig", errors="replace"))
+                raise BadEnvelopeError(f"{name}: {cause}") from error
         if not rows.card_ids:
             why = f": {rows.most_rejected()}" if rows.rejected else ""
             numbers = ", ".join(map(str, self._categories))

@@ -280,14 +280,27 @@ def test_a_byte_order_mark_is_not_part_of_the_json(upstream: Upstream) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"<!DOCTYPE html><html>down for\n maintenance", b"", b"[" * 100_000],
-    ids=["html", "empty", "nested"],
+    ("body", "cause"),
+    [
+        (
+            b"<!DOCTYPE html><html>down for\n maintenance",
+            "the answer is not JSON; it begins with '<!DOCTYPE html><html>down for maintenance'",
+        ),
+        (b"\n", "the answer is empty, not JSON"),
+        (b"[" * 100_000, "the answer is JSON that breaks off after 100,000 characters"),
+        (
+            b'{"data": [\n{"id": "Pika',
+            "the answer is JSON that breaks off after 23 characters; it ends with "
+            """'{"data": \\[ {"id": "Pika'""",
+        ),
+        (b"{data: 1}", "the answer is not JSON; it begins with '{data: 1}'"),
+    ],
+    ids=["html", "empty", "nested", "cut", "no JSON"],
 )
-def test_a_body_that_is_not_json_is_reported(upstream: Upstream, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_reported(upstream: Upstream, body: bytes, cause: str) -> None:
     upstream.routes["/a"] = Reply(body)
 
-    with pytest.raises(SourceError, match="the answer is not JSON; it begins with") as caught:
+    with pytest.raises(SourceError, match=cause) as caught:
         client(HttpLimits()).json(f"{upstream.url}/a")
     assert "\n" not in str(caught.value)
 
