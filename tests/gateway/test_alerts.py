@@ -14,7 +14,7 @@ from pokewatch.gateway.upstream.breaker import State
 from tests.conftest import ROOT
 from tests.gateway.clock import Clock
 from tests.gateway.conftest import Gateway
-from tests.gateway.web.test_pages import BROWSER, page, words
+from tests.gateway.web.pages import BROWSER, page, words
 from tests.monitoring.rulebook import alerts as rules
 
 NOON = 1_767_787_200.0  # 2026-01-07, 12:00 UTC

@@ -7,7 +7,7 @@ import pytest
 
 from pokewatch.gateway.web.collection_page import _parts
 from tests.gateway.conftest import Gateway
-from tests.gateway.web.test_pages import BROWSER, page, words
+from tests.gateway.web.pages import BROWSER, page, words
 from tests.serving.server import Server
 
 CSV = (

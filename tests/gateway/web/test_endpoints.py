@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.gateway.conftest import gateway_at
-from tests.gateway.web.test_pages import BROWSER, page, words
+from tests.gateway.web.pages import BROWSER, page, words
 from tests.polling import eventually
 from tests.serving.books import make_book
 from tests.serving.server import serving_book

@@ -10,7 +10,7 @@ from pokewatch.gateway.api.queries import MAX_FIELDS
 from tests.gateway.api.markets.conftest import both, two_markets
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.market_servers import wait_for_markets
-from tests.gateway.web.test_pages import BROWSER, page, words
+from tests.gateway.web.pages import BROWSER, page, words
 from tests.gateway.web.test_watch_page import add, session
 from tests.serving.server import Server
 

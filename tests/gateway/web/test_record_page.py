@@ -23,7 +23,8 @@ from pokewatch.gateway.web.record_page import (
 from pokewatch.valuation.track_record import TrackRecord, open_month, write_record
 from tests.experiments.standings import standing
 from tests.gateway.conftest import Gateway, gateway_at
-from tests.gateway.web.test_pages import BROWSER, HOSTILE, keyed, page, words
+from tests.gateway.web.hostile_book import HOSTILE
+from tests.gateway.web.pages import BROWSER, keyed, page, words
 from tests.polling import eventually
 from tests.serving.books import FACTS, make_book
 from tests.serving.records import CHECK, make_record

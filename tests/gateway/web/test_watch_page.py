@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, expect
 
 from pokewatch.watches.store import NewDelivery, Verdict
 from tests.gateway.conftest import Gateway
+from tests.gateway.web.pages import BROWSER, page, words
 from tests.gateway.web.test_browser import browser, opened
-from tests.gateway.web.test_pages import BROWSER, page, words
 from tests.serving.server import Server
 
 __all__ = ["browser"]  # the fixture
