@@ -138,6 +138,25 @@ def test_a_market_that_is_listed_twice_is_one(monkeypatch: pytest.MonkeyPatch) -
     assert MarketSettings.read().markets == ("simulated-2", "simulated-1")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("POKEWATCH_MLSERVER_URL", "http://:8080"),
+        ("POKEWATCH_MLSERVER_URL", "http://host:99999"),
+        ("POKEWATCH_MARKET_URLS", "simulated-1=http://:80"),
+        ("POKEWATCH_REDIS_URL", "s3cret:6379"),
+        ("POKEWATCH_REDIS_URL", "redis://:s3cret@host:port/0"),
+    ],
+)
+def test_an_address_without_host_or_port_names_its_variable(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=variable) as caught:
+        GatewaySettings.read()
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_secret_is_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POKEWATCH_PASSWORD", "too long a secret")
     with pytest.raises(SettingsError, match="POKEWATCH_PASSWORD") as caught:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import MarketUrls, Names, Origins, Port
+from pokewatch.settings.values import HttpUrl, MarketUrls, Names, Origins, Port, RedisUrl
 
 
 class GatewaySettings(Section):
@@ -18,9 +18,8 @@ class GatewaySettings(Section):
         "127.0.0.1", description="Address the gateway's metrics server listens on."
     )
     gateway_metrics_port: Port = Field(8083, description="Port of the gateway's metrics server.")
-    mlserver_url: str = Field(
+    mlserver_url: HttpUrl = Field(
         "http://127.0.0.1:8080",
-        pattern=r"^https?://[^/\s]+",
         description="REST address of MLServer, as seen by the gateway.",
     )
     market_urls: MarketUrls = Field(
@@ -49,7 +48,7 @@ class GatewaySettings(Section):
         description="Comma-separated hosts that pictures are downloaded from, by https.",
     )
     pictures_mb: int = Field(64, ge=1, le=65_536, description="Memory for pictures, in MiB.")
-    redis_url: SecretStr | None = Field(
+    redis_url: RedisUrl = Field(
         None,
         description="Redis that holds the rate limits shared by several gateways. Default: in "
         "memory.",
@@ -211,9 +210,8 @@ class GatewaySettings(Section):
 class ClientSettings(Section):
     """Clients of the gateway."""
 
-    gateway_url: str = Field(
+    gateway_url: HttpUrl = Field(
         "http://127.0.0.1:8000",
-        pattern=r"^https?://[^/\s]+",
         description="Address of the gateway that `pokewatch mcp` calls.",
     )
     api_key: SecretStr | None = Field(None, description="API key that `pokewatch mcp` sends.")

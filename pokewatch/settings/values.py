@@ -2,8 +2,9 @@
 
 import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from pokewatch.contract import MARKET_FORM, MARKET_PATTERN
@@ -44,6 +45,30 @@ def _market(text: str) -> str:
     return text
 
 
+def _has_host(url: str) -> str:
+    try:
+        valid = bool(urlsplit(url).hostname and urlsplit(url).port != 0)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError("use an address with a host, and a port up to 65535 if it has one")
+    return url
+
+
+def _redis(url: SecretStr | None) -> SecretStr | None:
+    text = url.get_secret_value() if url else "unix://"
+    if not text.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("use redis://, rediss:// or unix://")
+    if not text.startswith("unix://"):
+        _has_host(text)
+    return url
+
+
+def _market_url(text: str) -> str:
+    _has_host(text.partition("=")[2])
+    return text
+
+
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
@@ -55,7 +80,8 @@ def _ascending(shares: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), AfterValidator(_has_host)]
+RedisUrl = Annotated[SecretStr | None, AfterValidator(_redis)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,*]+)$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
@@ -64,7 +90,11 @@ Market = Annotated[str, AfterValidator(_market)]
 Markets = Annotated[
     tuple[Market, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_each_once)
 ]
-MarketUrl = Annotated[str, Field(pattern=rf"^{MARKET_PATTERN}=https?://[^/\s]+[^\s]*$")]
+MarketUrl = Annotated[
+    str,
+    Field(pattern=rf"^{MARKET_PATTERN}=https?://[^/\s]+[^\s]*$"),
+    AfterValidator(_market_url),
+]
 MarketUrls = Annotated[
     tuple[MarketUrl, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_distinct)
 ]

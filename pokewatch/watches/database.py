@@ -207,7 +207,7 @@ def _parsed(text: str) -> URL:
     variable = PriceWatchSettings.variable("watches_url")
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsError(
             f"{variable}: use postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///PATH"
         ) from None

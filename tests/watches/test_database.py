@@ -37,7 +37,10 @@ def test_addresses_of_the_settings(
     assert WatchDatabase.configured().url.drivername == driver
 
 
-@pytest.mark.parametrize("address", ["mysql://me:secret@db/watches", "secret", "sqlite://"])
+@pytest.mark.parametrize(
+    "address",
+    ["mysql://me:secret@db/watches", "secret", "sqlite://", "postgresql://u:secret@h:x/d"],
+)
 def test_other_addresses_are_refused_without_their_secrets(
     home: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
