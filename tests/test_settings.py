@@ -146,6 +146,7 @@ def test_a_market_that_is_listed_twice_is_one(monkeypatch: pytest.MonkeyPatch) -
         ("POKEWATCH_MARKET_URLS", "simulated-1=http://:80"),
         ("POKEWATCH_REDIS_URL", "s3cret:6379"),
         ("POKEWATCH_REDIS_URL", "redis://:s3cret@host:port/0"),
+        ("POKEWATCH_REDIS_URL", "redis://me:s3cret#x@host/0"),
     ],
 )
 def test_an_address_without_host_or_port_names_its_variable(
@@ -155,6 +156,16 @@ def test_an_address_without_host_or_port_names_its_variable(
     with pytest.raises(SettingsError, match=variable) as caught:
         GatewaySettings.read()
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://", "redis:///1", "rediss://:pw@[::1]:6380/0", "unix:///r"]
+)
+def test_addresses_of_redis(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_REDIS_URL", url)
+    found = GatewaySettings.read().redis_url
+    assert found is not None
+    assert found.get_secret_value() == url
 
 
 def test_a_secret_is_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,8 +59,10 @@ def _redis(url: SecretStr | None) -> SecretStr | None:
     text = url.get_secret_value() if url else "unix://"
     if not text.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("use redis://, rediss:// or unix://")
-    if not text.startswith("unix://"):
-        _has_host(text)
+    try:
+        _ = urlsplit(text).port  # without a host it is this machine
+    except ValueError:  # whose text may be a password
+        raise ValueError("use an address with a port up to 65535, or without one") from None
     return url
 
 
