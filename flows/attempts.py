@@ -117,7 +117,11 @@ class WholeArtifacts(ContentAddressedStore):
 class _FilledFiles(LocalStorage):
     def is_file(self, paths: Sequence[str]) -> list[bool]:
         found = zip(paths, super().is_file(paths), strict=True)
-        return [each and Path(self.full_uri(path)).stat().st_size > 0 for path, each in found]
+        return [each and self._is_filled(self.full_uri(path)) for path, each in found]
+
+    def _is_filled(self, path: str) -> bool:
+        about = Path(f"{path}_meta")  # how it is stored
+        return Path(path).stat().st_size > 0 and (not about.exists() or about.stat().st_size > 0)
 
 
 class ReportedPods(Kubernetes):

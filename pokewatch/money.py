@@ -157,10 +157,18 @@ def currency_named(text: str) -> str | None:
 
     A code is not mistaken: the dollar of "Price (CAD $)" is that of Canada.
     """
+    return next(iter(_currencies_named(text)), None)
+
+
+def currencies_named(text: str) -> set[str]:
+    """Return all currencies in a column's name: both of "Price (USD/EUR)"."""
+    return set(_currencies_named(text))
+
+
+def _currencies_named(text: str) -> list[str]:
     units = _UNIT_IN_NAME.findall(text.upper())
-    code = next((unit for unit in units if unit in _CODES), None)
-    symbols = (*units, *text)
-    return code or next((_SYMBOLS[each] for each in symbols if each in _SYMBOLS), None)
+    codes = [unit for unit in units if unit in _CODES]
+    return codes or [_SYMBOLS[each] for each in (*units, *text) if each in _SYMBOLS]
 
 
 def currency_of(text: str) -> str | None:

@@ -9,14 +9,22 @@ from pokewatch.market.tabular.sheet import shortened
 _YES = {
     *("yes", "y", "true", "1", "x", "✓", "✔", "ja", "oui", "sí", "si", "sì", "sim"),
     *("wahr", "vrai", "vero", "verdadero", "verdadeiro", "waar", "prawda", "sant", "sand"),
-    *("tosi", "igaz", "pravda", "истина"),
+    *("tosi", "igaz", "pravda", "истина", "tak", "t", "on", "checked"),
 }
 _NO = {
     *("no", "n", "false", "0", "-", "nein", "non", "não", "nee"),
     *("falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "falsk"),
-    *("epätosi", "hamis", "nepravda", "ложь"),
+    *("epätosi", "hamis", "nepravda", "ложь", "nie", "f", "off", "unchecked"),
 }
 _FIRST = ("1st", "first", "1. ")
+_OTHERS = {"normal", "regular", "unlimited", "non-holo", "non holo", "nonholo"}
+# Cells that repeat the header of their column.
+_OWN = {
+    "reverse": {"reverse", "reverse holo", "reverse holofoil", "rh"},
+    "holo": {"holo", "holofoil", "foil"},
+    "first_edition": {"1st edition", "first edition", "1st ed", "1st"},
+    "playset": {"playset"},
+}
 _FLAGS = {
     "reverse": "reverse holofoils",
     "holo": "holofoils",
@@ -38,9 +46,9 @@ def with_flags(values: Mapping[str, str], empty: str) -> str:
         printing = "Foil"
     elif is_no(printing):
         printing = "Normal"
-    if is_yes(values.get("reverse", "")):
+    if _is_flagged(values, "reverse"):
         return "Reverse Holofoil"
-    if is_yes(values.get("holo", "")):
+    if _is_flagged(values, "holo"):
         printing = "Holofoil"
     elif not printing and ("holo" in values or "reverse" in values):
         printing = "Normal"
@@ -51,8 +59,14 @@ def check_flags(values: Mapping[str, str]) -> None:
     """Raise ValueError where a column of yes and no says neither, such as a number of copies."""
     for name, said in _FLAGS.items():
         text = values.get(name, "")
-        if text and not (is_yes(text) or is_no(text) or is_placeholder(text)):
+        other = is_no(text) or text.casefold() in _OTHERS or is_placeholder(text)
+        if text and not (other or _is_flagged(values, name)):
             raise ValueError(f"{shortened(text)} in its column of {said} is neither yes nor no")
+
+
+def _is_flagged(values: Mapping[str, str], name: str) -> bool:
+    text = values.get(name, "")
+    return is_yes(text) or text.casefold() in _OWN[name]
 
 
 def is_yes(text: str) -> bool:
@@ -65,7 +79,7 @@ def is_no(text: str) -> bool:
 
 def _of_print_run(values: Mapping[str, str], printing: str) -> str:
     run = values.get("print_run", "").casefold()
-    first = is_yes(values.get("first_edition", "")) or run.startswith(_FIRST)
+    first = _is_flagged(values, "first_edition") or run.startswith(_FIRST)
     plain = printing.casefold()
     if first and "1st" not in plain:
         return "1st Edition Holofoil" if "foil" in plain or "holo" in plain else "1st Edition"

@@ -274,7 +274,7 @@ class _Collection:
         warnings.extend(f"{why} ({count:,})" for why, count in sorted(self.report.cleaned.items()))
         if self.without_image:
             cards = counted(len(self.without_image), "card")
-            warnings.append(f"{cards} without an image: an image URL begins with https://")
+            warnings.append(f"{cards} without an image: the image URL does not begin with https://")
         if self.report.missing:
             missing = listed(sorted(self.report.missing), "days")
             warnings.append(f"{self.source.name} has no prices for {missing}")

@@ -39,3 +39,22 @@ def test_yes_and_no_as_spreadsheets_write_them(text: str) -> None:
 def test_what_is_neither_yes_nor_no_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"'2' in its column of .* is neither yes nor no"):
         check_flags({name: "2"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "printing"),
+    [
+        ("first_edition", "Unlimited", "empty"),
+        ("first_edition", "1st Edition", "1st Edition"),
+        ("reverse", "Normal", "Normal"),
+        ("reverse", "Reverse Holo", "Reverse Holofoil"),
+        ("holo", "Non-Holo", "Normal"),
+        ("holo", "Holo", "Holofoil"),
+        ("holo", "checked", "Holofoil"),
+        ("reverse", "nie", "Normal"),
+    ],
+)
+def test_words_of_printings_in_columns_of_yes_and_no(name: str, text: str, printing: str) -> None:
+    values = {"printing": "", name: text} if name == "first_edition" else {name: text}
+    check_flags(values)
+    assert with_flags(values, "empty") == printing

@@ -119,6 +119,9 @@ def test_an_artifact_that_a_power_failure_left_empty_is_stored_again(
     os.truncate(path, 0)
     artifacts.save_blobs([b"a value"])
     assert dict(artifacts.load_blobs([stored.key])) == {stored.key: b"a value"}
+    os.truncate(f"{path}_meta", 0)
+    artifacts.save_blobs([b"a value"])
+    assert dict(artifacts.load_blobs([stored.key])) == {stored.key: b"a value"}
     written = path.stat().st_mtime_ns
     artifacts.save_blobs([b"a value"])
     assert (len(path.read_bytes()), path.stat().st_mtime_ns) == (len(whole), written)

@@ -26,19 +26,25 @@ def test_the_experiment_of_a_named_market_has_its_challenger_evaluated(
     monkeypatch.setattr(f"{package}.experiments.with_challenger", lambda _, source: [source])
     monkeypatch.setattr(f"{package}.selection.with_champion", list)
     monkeypatch.setattr(f"{package}.collection.market_change", lambda _: None)
-    monkeypatch.setattr("pokewatch.deploy.compatibility.require_newest", lambda *_: None)
+    asked: list[object] = []
+    monkeypatch.setattr(
+        "pokewatch.deploy.compatibility.require_newest", lambda _, last_day: asked.append(last_day)
+    )
     run = SimpleNamespace(
         checks=[],
         models=["last"],
         source="simulated",
-        collected=SimpleNamespace(source="file", last_day=None),
+        collected=SimpleNamespace(source="file", last_day="2026-01-04"),
         replace=False,
         shards=1,
         features=None,
         next=lambda *_, **__: None,
     )
     PokeWatchFlow._flow_cls.plan(run)
-    assert run.models == ["file"]
+    assert (run.models, asked) == (["file"], ["2026-01-04"])
+    run.replace = True
+    PokeWatchFlow._flow_cls.plan(run)
+    assert len(asked) == 1, "older prices are replaced on request"
 
 
 @pytest.mark.parametrize("flow", ["flow", "monitor", "backfill", "markets", "monitors"])

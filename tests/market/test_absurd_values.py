@@ -236,7 +236,7 @@ def test_images_are_https_only_and_others_are_counted(
     images = {row["card_id"]: row["image_url"] for row in Lake(tmp_path).catalog().to_pylist()}
     assert images["tcgplayer-1-normal"] is None
     assert images["tcgplayer-2-normal"] == PRODUCT["imageUrl"]
-    assert "1 card without an image: an image URL begins with https://" in report.warnings
+    assert "1 card without an image: the image URL does not begin with https://" in report.warnings
 
 
 JSON = st.recursive(

@@ -1,5 +1,6 @@
 """The page of watches: those of the session's key, with the forms to add and to remove one."""
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -107,12 +108,19 @@ class WatchPage:
         self, watches: list[Watch], context: RequestContext
     ) -> dict[tuple[str, str], CardName]:
         """Return the cards of watches by market and slug, those that are served."""
-        names: dict[tuple[str, str], CardName] = {}
-        for backend in self._renderer.markets.backends:
-            slugs = [watch.slug for watch in watches if watch.market == backend.id]
-            found = await names_of(slugs, backend.reader, context.forwarded_headers())
-            names |= {(backend.id, slug): card for slug, card in found.items()}
-        return names
+        backends, headers = self._renderer.markets.backends, context.forwarded_headers()
+
+        def slugs(market: str) -> list[str]:
+            return [each.slug for each in watches if each.market == market]
+
+        found = await asyncio.gather(
+            *(names_of(slugs(each.id), each.reader, headers) for each in backends)
+        )
+        return {
+            (market.id, slug): card
+            for market, names in zip(backends, found, strict=True)
+            for slug, card in names.items()
+        }
 
 
 def _to_page(query: str = "") -> Answer:

@@ -32,7 +32,7 @@ def parse_json(content: str | bytes) -> Any:
 def not_json(body: str) -> str:
     """Return that `body` is not JSON, or not all of it, with its beginning or end."""
     plain = body.strip()
-    if plain[:1] in ("{", "[") and plain[-1:] not in ("}", "]"):
+    if _breaks_off(plain):
         return (
             f"the answer is JSON that breaks off after {len(body):,} characters; it ends with "
             f"{' '.join(plain[-60:].split())!r}"
@@ -40,6 +40,19 @@ def not_json(body: str) -> str:
     if not plain:
         return "the answer is empty, not JSON"
     return f"the answer is not JSON; it begins with {' '.join(body[:60].split())!r}"
+
+
+def _breaks_off(text: str) -> bool:
+    """Return whether a text could go on as JSON: what is wrong with it is its end."""
+    if text[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(text) or error.msg.startswith("Unterminated string")
+    except RecursionError:  # nested too deeply to be read
+        return text[-1] not in "]}"
+    return False
 
 
 def _whole_number(digits: str) -> int | float:

@@ -41,6 +41,7 @@ from pokewatch.market.sources.pokemon_price_tracker_rows import (
     volume_of,
 )
 from pokewatch.settings import SourceSettings
+from pokewatch.wording import counted
 
 LONGEST_HISTORY = 90  # days, on the paid plan; 7 on the free one
 _PUBLIC = "https://www.pokemonpricetracker.com/api/v2"
@@ -195,13 +196,14 @@ class PokemonPriceTrackerSource:
     def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:
         """Yield the entries of `data` on all pages."""
         url = self._url + path
-        offset, seen = 0, set[str]()
+        offset, seen, repeats = 0, set[str](), False
         for _ in range(_MOST_PAGES):
             body = self._http.json(url, {**params, "offset": str(offset)} if offset else params)
             data, metadata = self._data(url, body), as_object(as_object(body).get("metadata"))
             ids = {identifier(as_object(entry).get("id")) or repr(entry) for entry in data}
             if ids and ids <= seen:
                 raise SourceError(self.name, shown(url), f"the page at {offset:,} repeats another")
+            repeats = repeats or bool(ids & seen)
             seen |= ids
             yield from data
             offset += len(data)
@@ -210,7 +212,8 @@ class PokemonPriceTrackerSource:
                 cause = f"the page at {offset:,} is empty, and says that more follow it"
                 raise SourceError(self.name, shown(url), cause)
             if not more:
-                self._check_total(url, params, len(seen), metadata.get("total", body.get("total")))
+                count = len(seen) if repeats else offset
+                self._check_total(url, params, count, metadata.get("total", body.get("total")))
                 return
         raise SourceError(self.name, shown(url), f"the answer has more than {_MOST_PAGES} pages")
 
@@ -220,7 +223,7 @@ class PokemonPriceTrackerSource:
         data = answer.get("data")
         said = answer.get("error") or answer.get("message")
         reason = f": {self._http.without_secrets(str(said))[:200]}" if said else ""
-        if answer.get("success") is False or (reason and not data):
+        if answer.get("success") is False or (answer.get("error") and not data):
             raise SourceError(self.name, shown(url), f"the answer reports a failure{reason}")
         if not isinstance(data, list | dict):
             raise SourceError(self.name, shown(url), "the answer has no data")
@@ -230,8 +233,8 @@ class PokemonPriceTrackerSource:
         if type(total) is int and total > count:
             of_set = f" of set {params['setId']}" if "setId" in params else ""
             self.warnings.append(
-                f"{self.name}: {shown(url)}: {count:,} entries{of_set}, of a total of {total:,}: "
-                "the others are missing"
+                f"{self.name}: {shown(url)}: {counted(count, 'entry', 'entries')}{of_set}, of a "
+                f"total of {total:,}: the others are missing"
             )
 
     def _read_card(self, card: Any, fetched: _Fetched) -> None:

@@ -11,7 +11,7 @@ from pokewatch.market.tabular.cells import plain_texts
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.numbers import is_placeholder
 from pokewatch.market.tabular.sheet import TableError
-from pokewatch.money import currency_named, currency_of
+from pokewatch.money import currencies_named, currency_named, currency_of
 
 
 def named_currencies(column: pa.ChunkedArray) -> NDArray[np.str_]:
@@ -46,23 +46,20 @@ def usual_currency(columns: Columns, carried: NDArray[np.str_]) -> str:
 def contradictions(
     columns: Columns, carried: NDArray[np.str_], said: NDArray[np.str_]
 ) -> dict[str, NDArray[np.bool_]]:
-    """Return the rows [m] whose currency is said in two ways that differ, by reason.
+    """Return the rows [m] whose currency is said in two ways that differ, each by one reason.
 
     `carried` are the currencies of the cells, and `said` those of the column of currencies, ""
-    where there is none.
+    where there is none. Of the headers, that of the market price counts, unless it names several.
     """
-    header = _of_headers(columns.named) or ""
-    in_cell, in_column = carried != "", said != ""
+    named = currencies_named(columns.named["market_price"])
+    header = named.pop() if len(named) == 1 else ""
+    with_column = (carried != "") & (said != "") & (carried != said)
+    with_header = (carried != "") & (header != "") & (carried != header) & ~with_column
+    of_both = (said != "") & (header != "") & (said != header) & ~(with_column | with_header)
     return {
-        "the price carries another currency than its currency column": in_cell
-        & in_column
-        & (carried != said),
-        "the price carries another currency than the header": in_cell
-        & (header != "")
-        & (carried != header),
-        "the header of the price names another currency than the currency column": in_column
-        & (header != "")
-        & (said != header),
+        "the price carries another currency than its currency column": with_column,
+        "the price carries another currency than the header": with_header,
+        "the header of the price names another currency than the currency column": of_both,
     }
 
 

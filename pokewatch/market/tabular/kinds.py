@@ -1,6 +1,7 @@
 """Copies of several kinds under one card: graded ones after raw ones, or another language."""
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,8 @@ from pokewatch.market.tabular.sheet import Sheet, TableError
 _RAW = frozenset({"raw", "ungraded", "not_graded", "no", "false", "0"})
 _AMOUNT = re.compile(r"[\d.,]+")
 _HIGHEST_GRADE = 10
-_KINDS = frozenset(
-    {"condition", "grade", "printing", "language", "variant", "finish", "foil", "edition"}
-)
+_KINDS = frozenset({"condition", "grade", "printing", "language", "variant", "finish", "foil"})
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
 def check_kinds(
@@ -54,16 +54,17 @@ def check_kinds(
         pairs, at = np.unique(code[before] * len(kinds) + code[after], return_index=True)
         for pair, row in zip(pairs.tolist(), at.tolist(), strict=True):
             one, other = divmod(pair, len(kinds))
-            is_same = _is_same_place if name in places else _is_same_kind
-            if not is_same(kinds[one], kinds[other]):
+            if not places.get(name, _is_same_kind)(kinds[one], kinds[other]):
                 found = np.array([before[row], after[row]])
                 raise _changed(sheet, name, card_id, days, market, found)
 
 
-def _places(columns: Columns) -> list[str]:
-    """Return the column that tells cards of one name apart: that of numbers, else that of sets."""
-    fields = ("number", "set_name", "set_id") if columns.named_cards else ()
-    return [columns.named[field] for field in fields if field in columns.named][:1]
+def _places(columns: Columns) -> dict[str, Callable[[str, str], bool]]:
+    """Return the columns that tell cards of one name apart, and whether two of a column are one."""
+    if not columns.named_cards:
+        return {}
+    same = {"number": _is_same_number, "set_name": _is_same_set, "set_id": _is_same_set}
+    return {columns.named[field]: same[field] for field in same if field in columns.named}
 
 
 def _is_amount(text: str) -> bool:
@@ -102,10 +103,17 @@ def _is_same_kind(one: str, other: str) -> bool:
     return long.startswith(short) and short[-1:].isalpha()  # PSA 1 is not PSA 10
 
 
-def _is_same_place(one: str, other: str) -> bool:
-    """Return whether a set or number is another one in fewer words: "4" is "004_102"."""
-    words = [{word.lstrip("0") for word in text.split("_")} for text in (one, other)]
+def _is_same_number(one: str, other: str) -> bool:
+    """Return whether a number is another one in fewer words: "4" is "004_102"."""
+    words = [set(_LEADING_ZEROS.sub("", text).split("_")) for text in (one, other)]
     return words[0] <= words[1] or words[1] <= words[0]
+
+
+def _is_same_set(one: str, other: str) -> bool:
+    """Return whether a set is another one in fewer words: not "Base Set" and "Base Set 2"."""
+    fewer, more = sorted((set(one.split("_")), set(other.split("_"))), key=len)
+    extra = more - fewer
+    return fewer <= more and "shadowless" not in extra and not any(map(str.isdecimal, extra))
 
 
 def _changed(

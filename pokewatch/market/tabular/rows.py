@@ -129,8 +129,8 @@ def key_words(name: str) -> set[str]:
 def candidates(sheet: Sheet, columns: Columns) -> list[str]:
     """Return the columns of single values that are no part of what identifies a card."""
     fields = ["printing", "currency"]
-    if "card_id" in columns.named or "product_id" in columns.named:
-        fields += ["set_name", "set_id", "number", "rarity", "name"]
+    if columns.named_cards:
+        fields += ["set_name", "set_id", "number", "rarity"]
     named = [columns.named[field] for field in fields if field in columns.named]
     return [
         name for name in (*named, *columns.other) if name and is_readable(sheet.column(name).type)

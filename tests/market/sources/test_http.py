@@ -288,6 +288,8 @@ def test_a_byte_order_mark_is_not_part_of_the_json(upstream: Upstream) -> None:
         ),
         (b"\n", "the answer is empty, not JSON"),
         (b"[" * 100_000, "the answer is JSON that breaks off after 100,000 characters"),
+        (b"[ERROR] upstream down", "the answer is not JSON; it begins with '\\[ERROR\\]"),
+        (b'{"a": 1}<br/>', "the answer is not JSON; it begins with"),
         (
             b'{"data": [\n{"id": "Pika',
             "the answer is JSON that breaks off after 23 characters; it ends with "
@@ -295,7 +297,7 @@ def test_a_byte_order_mark_is_not_part_of_the_json(upstream: Upstream) -> None:
         ),
         (b"{data: 1}", "the answer is not JSON; it begins with '{data: 1}'"),
     ],
-    ids=["html", "empty", "nested", "cut", "no JSON"],
+    ids=["html", "empty", "nested", "text", "more", "cut", "no JSON"],
 )
 def test_a_body_that_is_not_json_is_reported(upstream: Upstream, body: bytes, cause: str) -> None:
     upstream.routes["/a"] = Reply(body)

@@ -168,6 +168,27 @@ def test_an_empty_page_that_more_should_follow_is_an_error(
         opened().catalog()
 
 
+def test_a_set_without_cards_may_come_with_a_message(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    none = {"success": True, "data": [], "message": "No cards found", "metadata": {"total": 0}}
+    upstream.json("/cards", none)
+    source = opened()
+
+    assert source.catalog().num_rows == 0
+    assert source.warnings == []
+
+
+def test_one_entry_twice_on_a_page_counts_twice(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    upstream.json("/cards", {"data": [card(1), card(1)], "metadata": {"total": 2}})
+    source = opened()
+
+    assert source.catalog().num_rows == 1
+    assert [each for each in source.warnings if "of a total" in each] == []
+
+
 @pytest.mark.parametrize("where", ["metadata", "answer"])
 def test_entries_that_are_missing_of_the_total_are_reported(
     upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], where: str

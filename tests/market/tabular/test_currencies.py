@@ -133,3 +133,21 @@ def test_a_price_in_another_currency_than_its_header_is_left_out(
     table = read(tmp_path, content)
     assert found(table) == [("b-1", "2026-09-13", 8.0)]
     assert table.rejected["reason"].to_pylist() == [reason]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "card_id,date,price (USD/EUR),currency\na-1,2026-09-13,9,EUR\nb-1,2026-09-13,8,USD\n",
+        "card_id,date,price usd/eur\na-1,2026-09-13,€9\nb-1,2026-09-13,$8\n",
+        "card_id,date,price,low (USD),currency\na-1,2026-09-13,9,8,EUR\nb-1,2026-09-13,8,8,USD\n",
+    ],
+    ids=["column", "cells", "another price"],
+)
+def test_a_header_that_names_no_one_currency_of_the_price_contradicts_none(
+    tmp_path: Path, content: str
+) -> None:
+    assert found(read(tmp_path, content)) == [
+        ("a-1", "2026-09-13", 9.0),
+        ("b-1", "2026-09-13", 8.0),
+    ]

@@ -348,7 +348,8 @@ def test_one_kind_in_several_words_continues_it(
 PLACES = {
     "sets": ("Card,Set", "Pikachu,Base Set", "Pikachu,Jungle", "Set"),
     "numbers": ("Card,Set,No,Number", "Pikachu,Base,1,58/102", "Pikachu,Base,1,60/64", "Number"),
-    "editions": ("Product ID,Edition", "7,Unlimited", "7,1st Edition", "Edition"),
+    "sets of one number": ("Card,Set,Number", "Mew,Base Set,4", "Mew,Base Set 2,4", "Set"),
+    "print runs": ("Card,Set", "Mew,Base Set", "Mew,Base Set (Shadowless)", "Set"),
     "German": ("Karte,Erweiterung", "Glurak,Basis", "Glurak,Fossil", "Erweiterung"),
 }
 
@@ -370,8 +371,17 @@ def test_cards_of_one_name_are_told_apart(
         ("card_id,set", "a-1,Base Set", "a-1,Jungle"),
         ("card,set", "a-1,151", "a-1,SV: Scarlet & Violet 151"),
         ("card,number", "a-1,4", "a-1,004/102"),
+        ("card,number", "a-1,SWSH001", "a-1,SWSH1"),
+        ("card,number", "a-1,TG05/TG30", "a-1,TG5"),
+        ("card_id,edition", "a-1,Stellar Crown", "a-1,SV07: Stellar Crown"),
     ],
 )
 def test_one_card_in_other_words_is_one(tmp_path: Path, header: str, one: str, other: str) -> None:
     rows = f"{one},2026-09-13,12.5\n{other},2026-09-14,13\n"
     assert found(read(tmp_path, f"{header},date,price\n{rows}")) == LAST_OF_BOTH
+
+
+def test_names_that_contradict_each_other_cost_only_their_rows(tmp_path: Path) -> None:
+    content = "idProduct,name,date,price\n1,Glurak,2026-09-13,9\n1,Charizard,2026-09-13,90\n"
+    table = read(tmp_path, f"{content}2,Mew,2026-09-13,12.5\n")
+    assert [(day, price) for _, day, price in found(table)] == [("2026-09-13", 12.5)]
