@@ -60,6 +60,8 @@ def test_a_card_is_created_in_the_process_of_its_task_where_cards_are(
     created: list[tuple[Any, ...]] = []
     known: list[str] = []
     monkeypatch.setattr("metaflow.metadata", known.append)
+    # with flows imported by another test, that of their home
+    monkeypatch.setattr("metaflow.plugins.cards.card_datastore.CARD_LOCALROOT", None)
     parameters = [click.Argument(["pathspec"]), click.Option(["--mode"])]
     command = click.Command("create", None, create, parameters)
     monkeypatch.setitem(card_cli.card.commands, "create", command)
