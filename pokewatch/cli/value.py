@@ -8,7 +8,6 @@ import click
 
 from pokewatch.cli.card_choice import find_cards
 from pokewatch.cli.market_choice import chosen_registry, market_option
-from pokewatch.cli.model_checks import unreadable_champion_remedy
 from pokewatch.cli.options import (
     Day,
     PriceOption,
@@ -118,6 +117,8 @@ def champion_book(registry: "Registry | None" = None) -> "tuple[PriceBook, Regis
 
     Raise NoChampionError if there is none, BookError with what to do if its book cannot be opened.
     """
+    from pokewatch.cli.model_checks import unreadable_champion_remedy
+
     registry = registry or chosen_registry()
     champion = registry.resolve()
     try:

@@ -100,7 +100,9 @@ def test_what_prevents_the_start_is_one_line(home: Path) -> None:
     )
     path = home / "keys.sqlite"
     path.write_bytes(b"garbage" * 100)
-    assert refused(0) == (KeyStoreError.exit_code, f"Error: {path}: file is not a database\n")
+    code, reason = refused(0)
+    assert code == KeyStoreError.exit_code
+    assert reason.startswith(f"Error: {path}: file is not a database; restore the file")
 
 
 def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_path: Path) -> None:

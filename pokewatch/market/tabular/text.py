@@ -213,7 +213,7 @@ def _header(
     filled = [cell for cell in seen[0].cells if cell.strip()]
     if len(filled) < 2 and simplified(filled[0]) not in alone:
         raise TableError(
-            f"no header is found in the first {counted(len(seen), 'line')}",
+            f"no header is found in the first {'line' if len(seen) == 1 else f'{len(seen)} lines'}",
             line=seen[0].line,
             cell=_joined(seen[0].cells),
             remedy=f"the first line must name the columns, like {example}",

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -170,6 +172,11 @@ def test_a_picture_that_arrives_is_shown_in_a_market_that_is_named(
 ) -> None:
     server = shop.pictures
     named = ('src="/pictures/card_2', 'src="/pictures/card_2?market=simulated-0')
+    asked = Event()  # the script has asked, and got the placeholder
+
+    def late(handler: BaseHTTPRequestHandler) -> None:
+        asked.wait(20)
+        content(PNG)(handler)
 
     def in_market(route: Route) -> None:
         response = route.fetch()
@@ -179,10 +186,13 @@ def test_a_picture_that_arrives_is_shown_in_a_market_that_is_named(
         gateway.app.assembly.pictures._client = client_of(server)
         tab = opened(browser, gateway)
         tab.route("**/cards/card_2", in_market)
+        tab.on("response", lambda found: found.request.resource_type == "fetch" and asked.set())
+        server.replies["/2.png"] = late
         with tab.expect_response(lambda response: "again" in response.url) as shown:
             tab.goto("/cards/card_2")
         assert shown.value.headers["content-type"] == "image/png"
         tab.context.close()
+    del server.replies["/2.png"]
 
 
 def test_pictures_are_off_unless_asked_for(shop: Shop, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_parquet(tmp_path: Path) -> None:
         (
             "image.csv",
             b"\xff\xfe\x00\x01,\xff\n\xff,\xfe",
-            "no header is found in the first 1 lines",
+            "no header is found in the first line",
         ),
         ("a.parquet", b"PAR1 nonsense", "cannot be read as Parquet"),
         ("other.csv", b"a,b\n1,2\n", "no column holds the card id; the columns are a, b"),
