@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, Response, Route
 
 from pokewatch.gateway.web.picture_client import PictureClient
 from pokewatch.gateway.web.pictures import _MAX_WAITING, RETRY_SECONDS, Pictures
@@ -174,6 +174,10 @@ def test_a_picture_that_arrives_is_shown_in_a_market_that_is_named(
     named = ('src="/pictures/card_2', 'src="/pictures/card_2?market=simulated-0')
     asked = Event()  # the script has asked, and got the placeholder
 
+    def answered(found: Response) -> None:
+        if found.request.resource_type == "fetch":
+            asked.set()
+
     def late(handler: BaseHTTPRequestHandler) -> None:
         asked.wait(20)
         content(PNG)(handler)
@@ -186,7 +190,7 @@ def test_a_picture_that_arrives_is_shown_in_a_market_that_is_named(
         gateway.app.assembly.pictures._client = client_of(server)
         tab = opened(browser, gateway)
         tab.route("**/cards/card_2", in_market)
-        tab.on("response", lambda found: found.request.resource_type == "fetch" and asked.set())
+        tab.on("response", answered)
         server.replies["/2.png"] = late
         with tab.expect_response(lambda response: "again" in response.url) as shown:
             tab.goto("/cards/card_2")
