@@ -182,7 +182,7 @@ def test_a_new_record_replaces_what_is_cached(tmp_path: Path) -> None:
         assert record.measured_on is not None
         later = record.measured_on + timedelta(days=1)  # the last issue's day, without prices
         write_record(found.folder, replace(record, measured_on=later))
-        passed = "40 forecasts, issued on 1 day, of days without prices"
+        passed = "40 forecasts, issued on 1 day, for days without prices"
         text = eventually(lambda: shown(gateway), lambda text: passed in text)
         assert "No outcome is known yet" not in text
         assert "Being served: 39 forecasts for" in text
