@@ -39,10 +39,8 @@ class CheckedRun(runtime.NativeRuntime):
         if context.info_name == "run":
             flow._set_constants(graph, context.params, context.obj.config_options)
             CheckedRun.begins = True
-        else:
-            _require_run(store, options["clone_run_id"])
-            if not options["steps_to_rerun"]:
-                _require_unfinished(store, options["clone_run_id"])
+        elif not options["steps_to_rerun"]:
+            _require_unfinished(store, options["clone_run_id"])
         super().__init__(flow, graph, store, *arguments, **options)
 
     def execute(self) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,18 +130,11 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     if as_json:
         print_json(worth)
     else:
-        _print(worth, _names(book, worth), out)
+        _print(worth, book, out)
     warn_of_old_prices(book.last_day)
 
 
-def _names(book: "PriceBook", worth: Mapping[str, Any]) -> dict[str, str]:
-    """Return the cards that lines may be in words, by slug."""
-    slugs = list(dict.fromkeys(slug for row in worth["lines"] for slug in row["candidates"]))
-    cards = book.cards.describe(book.cards.positions(slugs))
-    return {slug: described(card) for slug, card in zip(slugs, cards, strict=True)}
-
-
-def _print(worth: Mapping[str, Any], names: Mapping[str, str], out: Path | None) -> None:
+def _print(worth: Mapping[str, Any], book: "PriceBook", out: Path | None) -> None:
     valued = [row for row in worth["lines"] if row["why_unvalued"] is None]
     valued.sort(key=lambda row: -row["market_total"])
     print_table(valued[:_SHOWN], _COLUMNS, lambda row: _cells(row, worth["currency"]))
@@ -150,23 +143,27 @@ def _print(worth: Mapping[str, Any], names: Mapping[str, str], out: Path | None)
         print_wrapped(f"... and {more}; --json or --out has every line")
     _print_totals(worth)
     unvalued = [row for row in worth["lines"] if row["why_unvalued"]]
-    _print_some([_why_unvalued(row, names) for row in unvalued])
+    _print_some(unvalued, lambda row: _why_unvalued(row, book))
     for note in worth["notes"]:
         print_wrapped(f"note: {note}")
-    _print_some([f"line {row['line']}: left out: {row['reason']}" for row in worth["refused"]])
+    _print_some(worth["refused"], lambda row: f"line {row['line']}: left out: {row['reason']}")
     if out is not None:
         print_wrapped(f"written to {out}")
 
 
-def _print_some(lines: Sequence[str]) -> None:
-    for line in lines[:_SHOWN]:
-        print_wrapped(line)
-    if len(lines) > _SHOWN:
-        print_wrapped(f"... and {counted(len(lines) - _SHOWN, 'more such line')}")
+def _print_some(
+    rows: Sequence[Mapping[str, Any]], text: Callable[[Mapping[str, Any]], str]
+) -> None:
+    for row in rows[:_SHOWN]:
+        print_wrapped(text(row))
+    if len(rows) > _SHOWN:
+        print_wrapped(f"... and {counted(len(rows) - _SHOWN, 'more such line')}")
 
 
-def _why_unvalued(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    cards = [f"{names[slug]} ({slug})" for slug in row["candidates"][:3]]
+def _why_unvalued(row: Mapping[str, Any], book: "PriceBook") -> str:
+    slugs = row["candidates"][:3]
+    known = book.cards.describe(book.cards.positions(slugs))
+    cards = [f"{described(card)} ({slug})" for card, slug in zip(known, slugs, strict=True)]
     near = f"; is it {' or '.join(cards)}?" if cards else ""
     why = row["reason"] if row["outcome"] != "matched" else row["why_unvalued"]
     return f"line {row['line']}: {row['name']}: not valued: {why}{near}"

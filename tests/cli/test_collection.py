@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pokewatch.cli.collection import _names, _print, _valued_row, _write
+from pokewatch.cli.collection import _print, _valued_row, _write
 from pokewatch.collection.matching import Matcher
 from pokewatch.collection.worth import value_collection
 from pokewatch.csv_cells import BYTE_ORDER_MARK
@@ -214,7 +214,7 @@ def test_a_line_without_a_fair_price_is_listed_once(
     slug = book.cards.slugs[1]
     found = value_collection(book, Matcher(book), read(f"card_id,quantity\n{slug},2\n"))
     assert found["lines"][0]["market_price"] is not None
-    _print(found, _names(book, found), None)
+    _print(found, book, None)
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.count(slug) == 1
     assert f"{slug}: not valued: the card has no fair price on this day" in shown
@@ -225,7 +225,7 @@ def test_the_cards_that_a_line_may_be_are_named(
 ) -> None:
     """With the slug behind each, which can be written into the file."""
     found = value_collection(matched_book, matcher, read("name,quantity\nCharizrd,2\n"))
-    _print(found, _names(matched_book, found), None)
+    _print(found, matched_book, None)
     shown = " ".join(capsys.readouterr().out.split())
     slugs = found["lines"][0]["candidates"][:3]
     positions = matched_book.cards.positions(slugs)
