@@ -47,6 +47,15 @@ def atomic_file(path: Path, folder: Path | None = None, *, mode: int = 0o666) ->
         raise
 
 
+def sync(path: Path) -> None:
+    """Flush a file, or the entries of a folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _remove_abandoned(folder: Path, name: str) -> None:
     """Remove the temporary files of `name` that no process holds a lock on any more."""
     pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}")

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from pokewatch.atomic_file import sync
 from pokewatch.errors import RegistryError
 
 _ALIASED = """
@@ -224,9 +225,9 @@ def _create(database: Path, experiment: str) -> None:
         client = MlflowClient(tracking_uri=address, registry_uri=address)
         client.create_experiment(experiment, artifact_location=artifacts_of(database))
         client.search_registered_models(max_results=1)
-    _sync(scratch)
+    sync(scratch)
     scratch.replace(database)
-    _sync(database.parent)
+    sync(database.parent)
 
 
 @contextmanager
@@ -248,14 +249,6 @@ def _unsynced(database: Path) -> Iterator[None]:
         yield
     finally:
         event.remove(Engine, "connect", set_pragma)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check(database: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,12 @@ def write_atomically(files: Any, path: str, text: str) -> None:
     local.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(local) as file:
         file.write(text.encode())
+
+
+def modified_at(files: Any, path: str, info: Mapping[str, Any]) -> datetime:
+    """Return when a file was written, of which a listing gave `info`."""
+    written: datetime = files.modified(path) if "mtime" in info else info["LastModified"]
+    return written.astimezone(UTC)
 
 
 def read_json(files: Any, path: str) -> Any:

@@ -5,7 +5,7 @@ from pokewatch.deploy import golden
 from pokewatch.deploy.compatibility import REPLACE_HINT, open_book
 from pokewatch.errors import BookError, DeployError, RegistryError
 from pokewatch.registry import Registry
-from pokewatch.settings import WatchSettings
+from pokewatch.settings import DeployWatchSettings
 from pokewatch.valuation.book import PriceBook
 
 
@@ -16,7 +16,7 @@ def checked_book(
 
     With `replace` the former one need not be comparable, or readable. Raise DeployError.
     """
-    settings = WatchSettings.read()
+    settings = DeployWatchSettings.read()
     try:
         book = open_book(registry, version)
         shift = 0.0 if former is None else _shift(registry, book, former, replace)

@@ -16,7 +16,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from pokewatch.deploy.golden import GoldenRequests
-from pokewatch.settings import ServingSettings, WatchSettings
+from pokewatch.settings import DeployWatchSettings, ServingSettings
 
 logger = logging.getLogger("pokewatch.monitoring")
 
@@ -53,7 +53,7 @@ class CanaryServer:
     """The canary of one server: the requests sent, and the counters at the start."""
 
     def __init__(
-        self, address: str, golden: GoldenRequests, settings: WatchSettings, metrics_port: int
+        self, address: str, golden: GoldenRequests, settings: DeployWatchSettings, metrics_port: int
     ) -> None:
         self.address = address
         self._path = f"/v2/models/{golden.model}/infer"
@@ -151,7 +151,7 @@ def run_canary(
     client: httpx.Client,
     addresses: Sequence[str],
     golden: GoldenRequests,
-    settings: WatchSettings | None = None,
+    settings: DeployWatchSettings | None = None,
     is_running: Callable[[str], bool] = lambda _: True,
 ) -> Breach | None:
     """Check the servers for POKEWATCH_DEPLOY_WATCH_SECONDS. Return the first breach, or None.
@@ -161,7 +161,7 @@ def run_canary(
     `addresses` are REST addresses; metrics are at the same host, at
     POKEWATCH_MLSERVER_METRICS_PORT.
     """
-    settings = settings or WatchSettings.read()
+    settings = settings or DeployWatchSettings.read()
     port = ServingSettings.read().mlserver_metrics_port
     servers = [CanaryServer(address, golden, settings, port) for address in addresses]
     for server in servers:

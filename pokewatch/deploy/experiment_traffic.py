@@ -34,7 +34,7 @@ from pokewatch.experiments.records import Experiment, ExperimentRecords, Traffic
 from pokewatch.experiments.update import COMPARED_WITH, GATE_FAILED, challengers_of
 from pokewatch.registry import BOOK_REMOVED, CANARY, RegisteredModel, Registry
 from pokewatch.serving.canaries import LONGEST_TIME, CanaryPlan
-from pokewatch.settings import WatchSettings
+from pokewatch.settings import DeployWatchSettings
 
 logger = logging.getLogger("pokewatch.experiments")
 
@@ -144,7 +144,7 @@ class ExperimentTraffic:
 
     def _publish(self, experiment: Experiment, version: str) -> None:
         """Check the version, have every MLServer load it, and then publish its share."""
-        registry, settings = self._registry, WatchSettings.read()
+        registry, settings = self._registry, DeployWatchSettings.read()
         champion = registry.resolve().version
         require_compatible(registry, version, champion)
         golden = checked_book(registry, version, champion)

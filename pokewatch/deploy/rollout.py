@@ -15,7 +15,7 @@ from pokewatch.deploy.traffic import TrafficShift, ready_servers, uses_traffic
 from pokewatch.deploy.transaction import deploy_transaction, version_of
 from pokewatch.errors import BookError, DeployError, PokeWatchError, RegistryError
 from pokewatch.registry import BOOK_REMOVED, CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
-from pokewatch.settings import ServingSettings, WatchSettings
+from pokewatch.settings import DeployWatchSettings, ServingSettings
 
 
 def deploy(
@@ -177,7 +177,7 @@ def _verify(
     is_running: Callable[[str], bool],
 ) -> None:
     """Compare the new book with the former one, and run the canary. Raise DeployError."""
-    settings = WatchSettings.read()
+    settings = DeployWatchSettings.read()
     if settings.deploy_watch_seconds == 0:
         return
     requests = checked_book(registry, version, former, replace)

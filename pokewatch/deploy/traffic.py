@@ -22,7 +22,7 @@ from pokewatch.deploy.publication import Publication, Replicas, published_canary
 from pokewatch.errors import DeployError
 from pokewatch.registry import Registry
 from pokewatch.serving.canaries import CanaryPlan
-from pokewatch.settings import CanarySettings, ServingSettings, WatchSettings
+from pokewatch.settings import CanarySettings, DeployWatchSettings, ServingSettings
 
 logger = logging.getLogger("pokewatch.monitoring")
 
@@ -54,7 +54,7 @@ class TrafficShift:
         self._golden = replace(golden, model=challenger_model(registry.market))
         self._replicas = replicas
         self._settings = CanarySettings.read()
-        self._limits = WatchSettings.read()
+        self._limits = DeployWatchSettings.read()
         self._port = ServingSettings.read().mlserver_metrics_port
         self._id = f"deploy-{token_hex(6)}"
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -103,7 +103,7 @@ class TrafficShift:
 def uses_traffic(client: httpx.Client, replicas: Replicas, market: str) -> bool:
     """Return whether enough MLServers serve a market for a deploy to take traffic in steps."""
     least = CanarySettings.read().canary_replicas
-    if least == 0 or WatchSettings.read().deploy_watch_seconds == 0:
+    if least == 0 or DeployWatchSettings.read().deploy_watch_seconds == 0:
         return False
     return ready_servers(client, replicas, market) >= least
 

@@ -7,14 +7,20 @@ panel of a registered version are cited, by its tags.
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pokewatch.errors import VersionError
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.registry_database import ListedVersion
-from pokewatch.remote_files import open_remote, read_json, remote_errors, write_atomically
+from pokewatch.remote_files import (
+    modified_at,
+    open_remote,
+    read_json,
+    remote_errors,
+    write_atomically,
+)
 from pokewatch.settings import VersionSettings, home_folder
 from pokewatch.wording import counted
 
@@ -52,7 +58,7 @@ def remove_unused_files(
         unreferenced = {
             name: info
             for name, info in found.items()
-            if name not in wanted and now - _written_at(files, info) > YOUNG
+            if name not in wanted and now - modified_at(files, info["name"], info) > YOUNG
         }
         since = _unreferenced_since(files, root, unreferenced, now)
         unused = [name for name in unreferenced if now - since[name] >= YOUNG]
@@ -97,11 +103,6 @@ def _with_contents(files: Any, found: Mapping[str, Any], versions: set[str]) -> 
     for name in wanted & found.keys():
         wanted = wanted | {str(entry["md5"]) for entry in read_json(files, found[name]["name"])}
     return wanted
-
-
-def _written_at(files: Any, info: Mapping[str, Any]) -> datetime:
-    written: datetime = files.modified(info["name"]) if "mtime" in info else info["LastModified"]
-    return written.astimezone(UTC)
 
 
 def _unreferenced_since(

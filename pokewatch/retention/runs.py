@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pokewatch.errors import VersionError
-from pokewatch.remote_files import open_remote, remote_errors
+from pokewatch.remote_files import modified_at, open_remote, remote_errors
 from pokewatch.removals import Removals
 from pokewatch.settings import VersionSettings
 from pokewatch.wording import counted
@@ -136,7 +136,7 @@ def _in_progress(files: Any, runs: Mapping[str, Files], since: datetime) -> set[
         for path, info in contents.items():
             attempt, begun, _ = path.partition(_BEGUN)
             if begun and f"{attempt}{_ENDED}" not in contents:
-                young = _written_at(files, path, info) >= since
+                young = modified_at(files, path, info) >= since
                 found |= {posixpath.dirname(path)} if young else set()
     return found
 
@@ -150,13 +150,8 @@ def _folders(files: Any, path: str) -> list[str]:
 
 
 def _is_old(files: Any, contents: Files, before: datetime) -> bool:
-    times = [_written_at(files, path, info) for path, info in contents.items()]
+    times = [modified_at(files, path, info) for path, info in contents.items()]
     return max(times, default=datetime.now(UTC)) < before
-
-
-def _written_at(files: Any, path: str, info: Mapping[str, Any]) -> datetime:
-    written: datetime = files.modified(path) if "mtime" in info else info["LastModified"]
-    return written.astimezone(UTC)
 
 
 def _artifacts(files: Any, runs: Mapping[str, Files]) -> set[str]:

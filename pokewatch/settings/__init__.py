@@ -14,9 +14,9 @@ from pokewatch.settings.models import (
     CanarySettings,
     DecisionSettings,
     DeploySettings,
+    DeployWatchSettings,
     GateSettings,
     RegistrySettings,
-    WatchSettings,
 )
 from pokewatch.settings.monitoring import ExperimentSettings, MonitorSettings, NotifySettings
 from pokewatch.settings.retention import RetentionSettings
@@ -32,6 +32,7 @@ __all__ = [
     "ClientSettings",
     "DecisionSettings",
     "DeploySettings",
+    "DeployWatchSettings",
     "EventSettings",
     "ExperimentSettings",
     "GateSettings",
@@ -49,7 +50,6 @@ __all__ = [
     "SourceSettings",
     "TracingSettings",
     "VersionSettings",
-    "WatchSettings",
     "home_folder",
     "listed",
     "prepare",
@@ -76,7 +76,7 @@ def sections() -> list[type[Section]]:
         ClientSettings,
         EventSettings,
         DeploySettings,
-        WatchSettings,
+        DeployWatchSettings,
         CanarySettings,
         MonitorSettings,
         ExperimentSettings,

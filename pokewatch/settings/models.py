@@ -185,7 +185,7 @@ class DeploySettings(Section):
     )
 
 
-class WatchSettings(Section):
+class DeployWatchSettings(Section):
     """Canary checks after a deploy; if one fails, the previous champion is restored."""
 
     deploy_watch_seconds: float = Field(

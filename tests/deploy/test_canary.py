@@ -14,7 +14,7 @@ import pytest
 
 from pokewatch.deploy.canary import Breach, CanaryServer, run_canary
 from pokewatch.deploy.golden import GoldenRequests
-from pokewatch.settings import WatchSettings
+from pokewatch.settings import DeployWatchSettings
 from pokewatch.valuation.book import PriceBook
 from tests.answering import answering
 from tests.serving.books import make_book
@@ -111,7 +111,7 @@ def checked(
     with answering(upstream), httpx.Client() as client:
         monkeypatch.setenv("POKEWATCH_MLSERVER_METRICS_PORT", str(upstream.server_port))
         return run_canary(
-            client, [upstream.address], golden, WatchSettings.read(**{**SECONDS, **settings})
+            client, [upstream.address], golden, DeployWatchSettings.read(**{**SECONDS, **settings})
         )
 
 
@@ -137,7 +137,7 @@ def test_metrics_are_at_the_same_host(golden: GoldenRequests, address: str, metr
 
     requested: list[str] = []
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        CanaryServer(address, golden, WatchSettings.read(), 8082).start(client)
+        CanaryServer(address, golden, DeployWatchSettings.read(), 8082).start(client)
     assert requested == [metrics]
 
 
@@ -210,7 +210,7 @@ def test_servers_that_hang_fail_within_a_minute(golden: GoldenRequests) -> None:
             client,
             [upstream.address for upstream in upstreams],
             golden,
-            WatchSettings.read(deploy_watch_seconds=300),
+            DeployWatchSettings.read(deploy_watch_seconds=300),
         )
     assert breach is not None
     assert breach.check == "errors"
@@ -224,7 +224,7 @@ def test_a_refused_connection_is_an_error(golden: GoldenRequests) -> None:
             client,
             [f"http://127.0.0.1:{port}"],
             golden,
-            WatchSettings.read(deploy_watch_seconds=20),
+            DeployWatchSettings.read(deploy_watch_seconds=20),
         )
     assert breach is not None
     assert breach.check == "errors"
@@ -236,7 +236,7 @@ def test_a_server_that_was_stopped_meanwhile_is_left_out(golden: GoldenRequests)
     """The autoscaler removed it; the others are checked until the end."""
     (port,) = free_ports(1)
     gone = f"http://127.0.0.1:{port}"
-    settings = WatchSettings.read(deploy_watch_seconds=4)
+    settings = DeployWatchSettings.read(deploy_watch_seconds=4)
     kept = Upstream(golden, live={})
     with answering(kept), httpx.Client() as client:
         addresses = [gone, kept.address]

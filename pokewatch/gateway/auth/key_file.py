@@ -7,6 +7,8 @@ import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
+from pokewatch.atomic_file import sync
+
 LAYOUT = 1
 
 _TABLES = """
@@ -34,7 +36,7 @@ def make_file(path: Path) -> None:
         _make_tables(temporary)
         with suppress(FileExistsError):
             os.link(temporary, path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _make_folder(folder: Path) -> None:
@@ -49,12 +51,3 @@ def _make_tables(path: Path) -> None:
     path.chmod(0o600)
     with closing(sqlite3.connect(path)) as database:
         database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;")
-
-
-def _sync(folder: Path) -> None:
-    """Flush the entries of a folder to disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""The choice of a media type by the Accept header (RFC 9110, 12.5.1)."""
+"""The weights of an Accept or Accept-Encoding header, and the choice of a media type by them."""
 
 
 def preferred(accept: bytes, kinds: tuple[bytes, bytes]) -> bytes:
@@ -8,15 +8,19 @@ def preferred(accept: bytes, kinds: tuple[bytes, bytes]) -> bytes:
     send.
     """
     default, other = kinds
-    accept = accept.lower()
-    if other not in accept:
+    if other not in accept.lower():
         return default
-    weights = {default: 0.0, other: 0.0}
-    for part in accept.split(b","):
-        name, _, parameters = part.partition(b";")
-        if name.strip() in weights:
-            weights[name.strip()] = _weight(parameters)
-    return other if 0 < weights[other] >= weights[default] else default
+    weights = weights_in(accept)
+    return other if 0 < weights.get(other, 0.0) >= weights.get(default, 0.0) else default
+
+
+def weights_in(header: bytes) -> dict[bytes, float]:
+    """Return the weight of each lower-case name of a header (RFC 9110, 12.4.2).
+
+    It is 1 where none is given, and 0 where it is not a number.
+    """
+    parts = (part.partition(b";") for part in header.lower().split(b","))
+    return {name.strip(): _weight(parameters) for name, _, parameters in parts}
 
 
 def _weight(parameters: bytes) -> float:

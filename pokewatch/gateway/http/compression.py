@@ -11,6 +11,8 @@ from functools import lru_cache
 
 import brotli
 
+from pokewatch.gateway.http.accept import weights_in
+
 Header = tuple[bytes, bytes]
 
 SMALLEST = 1_024
@@ -33,24 +35,11 @@ def coding_for(headers: dict[bytes, bytes], size: int) -> bytes:
 @lru_cache(maxsize=256)
 def _preferred(accepted: bytes) -> bytes:
     """Return the accepted coding of the largest weight; of equal ones Brotli, which is smaller."""
-    weights = {}
-    for part in accepted.lower().split(b","):
-        name, _, parameter = part.partition(b";")
-        weights[name.strip()] = _weight(parameter.strip())
+    weights = weights_in(accepted)
     others = weights.get(b"*", 0.0)
     best = max((_BROTLI, _GZIP), key=lambda coding: weights.get(coding, others))
     weight = weights.get(best, others)
     return best if 0 < weight >= weights.get(b"identity", 0.0) else _IDENTITY
-
-
-def _weight(parameter: bytes) -> float:
-    if not parameter:
-        return 1.0
-    name, _, value = parameter.partition(b"=")
-    try:
-        return float(value) if name.strip() == b"q" else 1.0
-    except ValueError:
-        return 0.0
 
 
 def is_text(headers: Sequence[Header]) -> bool:
