@@ -122,9 +122,11 @@ def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def gateway(mlserver: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway in front of that MLServer, shared by tests that do not change it.
 
-    Its key has all scopes and no rate limit.
+    Its key has all scopes and no rate limit. It hardly polls: the model does not change, and ten
+    polls a second would take a tenth of a processor until the end of all tests.
     """
-    with gateway_at(mlserver.url, tmp_path_factory.mktemp("gateway")) as found:
+    folder = tmp_path_factory.mktemp("gateway")
+    with gateway_at(mlserver.url, folder, watch_seconds=10) as found:
         yield found
 
 

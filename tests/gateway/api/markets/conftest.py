@@ -21,8 +21,10 @@ def two_markets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def both(two_markets: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway of both markets, the dollars first."""
+    """A gateway of both markets, the dollars first. It hardly polls: no model changes."""
     urls = ",".join(f"{market}={two_markets.url}" for market in ("simulated-1", "file-europe"))
-    with gateway_at(two_markets.url, tmp_path_factory.mktemp("both"), market_urls=urls) as gateway:
+    folder = tmp_path_factory.mktemp("both")
+    times = {"market_urls": urls, "watch_seconds": 10}
+    with gateway_at(two_markets.url, folder, **times) as gateway:
         wait_for_markets(gateway, "simulated-1", "file-europe")
         yield gateway
