@@ -73,8 +73,11 @@ def test_output_fits_80_columns(command: tuple[str, ...], champion_home: Path) -
 @pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])
 @pytest.mark.parametrize(
     "command",
-    [("value", "--sample", "1"), ("doctor",), ("keys", "list")],
-    ids=lambda command: command[0],
+    [
+        pytest.param(("value", "--sample", "1"), id="value"),
+        pytest.param(("keys", "list"), id="keys"),
+        pytest.param(("doctor",), id="doctor", marks=pytest.mark.slow),
+    ],
 )
 def test_output_that_cannot_be_written_is_one_line(
     command: tuple[str, ...], as_json: tuple[str, ...], champion_home: Path

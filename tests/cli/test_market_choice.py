@@ -14,6 +14,7 @@ from tests.cli.commands import of_the_pipeline, run
 pytestmark = of_the_pipeline
 
 
+@pytest.mark.slow
 def test_a_market_need_not_be_named_while_it_is_the_only_one(
     registry_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

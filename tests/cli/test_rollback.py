@@ -87,6 +87,7 @@ def test_without_a_terminal_it_refuses(registry: Registry) -> None:
     assert registry.resolve().version == "2"
 
 
+@pytest.mark.slow
 def test_a_script_confirms_with_an_option(registry: Registry) -> None:
     done = subprocess.run(
         [*ROLLBACK, "--yes"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

@@ -68,6 +68,7 @@ def traffic(registry: Registry) -> Traffic:
     return found
 
 
+@pytest.mark.slow
 def test_callers_stay_while_deploys_come_and_go(
     registry: Registry, replicas: list[Replica]
 ) -> None:

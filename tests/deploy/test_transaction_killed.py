@@ -143,6 +143,7 @@ def check_refused(registry: Registry, server: Served, step: int) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_killed_at_some_writes_a_retry_deploys_it(registry: Registry, server: Served) -> None:
     assert check_good(registry, server, 5) >= 10
 

@@ -103,6 +103,7 @@ def fleets(tmp_path: Path) -> Iterator[Fleets]:
         yield Fleets(gateway, server, euros, ports, stack)
 
 
+@pytest.mark.slow
 def test_a_killed_fleet_leaves_the_other_markets_alone(fleets: Fleets) -> None:
     gateway = fleets.gateway
     before = fleets.dollars()

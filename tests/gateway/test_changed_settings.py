@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.gateway.conftest import Gateway
 from tests.polling import eventually
 from tests.serving.books import make_book
@@ -12,6 +14,7 @@ MOVERS = "/movers?price=low&min_price=1"
 CARD = {"card_id": "card_4", "market_price": 4.5}
 
 
+@pytest.mark.slow
 def test_answers_change_with_the_settings_of_the_model_server(
     tmp_path: Path, make_gateway: Callable[..., Gateway]
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_bad_model_is_rolled_back_and_people_are_told_why(
     assert "version 1 is champion again" in heard["message"]
 
 
+@pytest.mark.slow
 def test_a_good_model_stays_until_it_is_rolled_back_by_hand(
     deployed: Deployed,
     listener: Listener,

@@ -19,7 +19,7 @@ BRANCH = Path(__file__).with_name("branch_flow.py")
 @pytest.mark.parametrize(
     ("options", "registry", "alias"),
     [
-        pytest.param((), "", "champion", id="this machine"),
+        pytest.param((), "", "champion", id="this machine", marks=pytest.mark.slow),
         pytest.param(("--branch", "mine"), "", "champion--test-mine", id="branch"),
         pytest.param(
             (), "http://127.0.0.1:9", "champion--user-ann", id="user", marks=pytest.mark.slow

@@ -13,7 +13,7 @@ FAILING = Path(__file__).with_name("failing_flow.py")
     ("error", "attempts"),
     [
         pytest.param("GateError", 1, id="gate"),
-        pytest.param("DeployBusyError", 1, id="deploy"),
+        pytest.param("DeployBusyError", 1, id="deploy", marks=pytest.mark.slow),
         pytest.param("SourceError", 3, id="source"),
         pytest.param("QualityError", 1, id="quality", marks=pytest.mark.slow),
         pytest.param("SettingsError", 1, id="settings", marks=pytest.mark.slow),

@@ -15,8 +15,11 @@ WAITING = Path(__file__).with_name("waiting_flow.py")
 
 @pytest.mark.parametrize(
     "signals",
-    [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM], [signal.SIGINT, signal.SIGINT]],
-    ids=["term", "int-term", "int-int"],
+    [
+        pytest.param([signal.SIGTERM], id="term"),
+        pytest.param([signal.SIGINT, signal.SIGTERM], id="int-term", marks=pytest.mark.slow),
+        pytest.param([signal.SIGINT, signal.SIGINT], id="int-int", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_that_is_ended_ends_its_tasks(
     signals: list[signal.Signals], home: Path, tmp_path: Path

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.serving.books import make_book
 from tests.serving.server import MODELS, columns, infer, models_folder, running, tensor
 
 
+@pytest.mark.slow
 def test_a_book_inside_the_models_folder(tmp_path: Path) -> None:
     """A folder as packed by `mlserver build`: a relative path, listening on all interfaces."""
     models = tmp_path / "models"

@@ -80,6 +80,7 @@ def ask(stack: Served, body: object, key: str | None = None) -> httpx.Response:
     return httpx.post(f"{stack.gateway}/fair_price", json=body, headers=headers, timeout=10)
 
 
+@pytest.mark.slow
 def test_one_process_answers_without_an_mlserver(folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "serve.log"
     with served(folder, log, arguments=["--in-process"]) as running:
@@ -328,6 +329,7 @@ def test_sighup_stops_everything_and_revokes_the_key(folder: Path, tmp_path: Pat
     assert _key_of(folder, stack).revoked_at is not None
 
 
+@pytest.mark.slow
 def test_closing_the_terminal_stops_everything_and_revokes_the_key(folder: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

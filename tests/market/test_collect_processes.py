@@ -88,7 +88,7 @@ def test_killed_at_any_write_the_lake_reads_whole_and_a_rerun_completes(
     assert lake.days() == DAYS[:3]
 
 
-@pytest.mark.parametrize("write", [-5, 8])
+@pytest.mark.parametrize("write", [-5, pytest.param(8, marks=pytest.mark.slow)])
 def test_killed_at_some_writes(flawed: Upstream, lake: Lake, write: int) -> None:
     test_killed_at_any_write_the_lake_reads_whole_and_a_rerun_completes(flawed, lake, write)
 

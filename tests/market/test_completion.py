@@ -230,6 +230,7 @@ def test_fewer_games_are_reported_and_compared_with_themselves(
     assert f"{tomorrow}: no prices of Pokemon, which {FIRST} has: not selected" in report.warnings
 
 
+@pytest.mark.slow
 def test_a_day_completed_in_the_same_run_is_compared_in_the_games_of_the_next(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811

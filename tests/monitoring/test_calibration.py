@@ -119,6 +119,7 @@ def test_prices_after_the_day_judged_change_nothing(tmp_path: Path) -> None:
     assert calibrate(panel(), past, 7) == calibrate(panel().up_to(52), past, 7)
 
 
+@pytest.mark.slow
 def test_the_champion_of_the_day_is_judged_by_the_last_day_of_its_book(
     registry_home: Path, tmp_path: Path
 ) -> None:

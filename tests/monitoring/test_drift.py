@@ -33,11 +33,12 @@ CHANGES = {
 
 
 SEEDS = [
-    (1000, 0),
+    (300, 0),
     *(
         pytest.param(cards, seed, marks=pytest.mark.slow)
         for cards in (300, 1000)
-        for seed in range(1, 5)
+        for seed in range(5)
+        if (cards, seed) != (300, 0)
     ),
 ]
 
@@ -61,8 +62,7 @@ def test_a_planted_change_is_found_within_five_days(
 @pytest.mark.parametrize(
     ("cards", "seed"),
     [
-        (300, 0),
-        *(pytest.param(300, seed, marks=pytest.mark.slow) for seed in range(1, 6)),
+        *(pytest.param(300, seed, marks=pytest.mark.slow) for seed in range(6)),
         *(pytest.param(1000, seed, marks=pytest.mark.slow) for seed in range(5)),
         pytest.param(4000, 7, marks=pytest.mark.slow),
     ],

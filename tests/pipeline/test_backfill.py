@@ -44,6 +44,7 @@ def test_months(start: str, end: str, expected: list[tuple[str, str]]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_months_make_the_lake_that_one_collection_makes(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -160,6 +160,7 @@ def test_a_change_is_found_notified_once_and_stored(
     assert run.data.metrics["monitor_drift"] == noticed.figures()["drift"] > 1
 
 
+@pytest.mark.slow
 def test_a_failed_update_is_notified_and_stops_nothing(
     registry_home: Path,
     listener: Listener,
@@ -207,6 +208,7 @@ def test_a_champion_is_not_measured_by_prices_of_another_market(
     assert Registry().get_state(MONITORING_KEY) == ""
 
 
+@pytest.mark.slow
 def test_a_look_at_an_earlier_day_replaces_nothing_newer(registry_home: Path) -> None:
     prices(SHORT, [])
     make_champion(START + timedelta(days=SHORT - 8))
@@ -221,6 +223,7 @@ def test_a_look_at_an_earlier_day_replaces_nothing_newer(registry_home: Path) ->
     assert len(logged_measurements(Registry())) == 2
 
 
+@pytest.mark.slow
 def test_an_experiment_is_compared_and_stands_in_the_record(registry_home: Path) -> None:
     prices(SHORT, [])
     day = START + timedelta(days=SHORT - 8)

@@ -142,6 +142,7 @@ def test_every_parameter_of_every_flow_is_in_the_table(tmp_path: Path) -> None:
         assert set(re.findall(r"^ +(--[a-z-]+)", shown, re.MULTILINE)) <= tried, flow.name
 
 
+@pytest.mark.slow
 def test_an_error_inside_a_step_is_one_line_of_its_log(home: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("card_id,date,price\n,,\n")
     run = run_flow(tmp_path, "run", "--source", "file", "--file", "empty.csv")

@@ -101,6 +101,7 @@ def test_killed_at_any_write_there_is_one_version(prepared: Prepared) -> None:
     check(prepared, 1)
 
 
+@pytest.mark.slow
 def test_two_attempts_at_once_make_one_version(prepared: Prepared) -> None:
     given = (*prepared, TAGS)
     attempts = [start(registering, given, Writes(0, "never")) for _ in range(2)]
@@ -159,6 +160,7 @@ def test_from_the_data_version_alone_the_same_fair_prices_come_back(
         np.testing.assert_array_equal(from_float32(recomputed.astype(np.float32)), served)
 
 
+@pytest.mark.slow
 def test_the_same_pipeline_twice_gives_the_same_numbers(registry_home: Path) -> None:
     first, second = (make_champion(cards=120, days=60).model for _ in range(2))
     assert (first.version, second.version) == ("1", "2")

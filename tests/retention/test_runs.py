@@ -88,6 +88,7 @@ def removed(root: Path, *, dry_run: bool = False) -> list[tuple[str, int]]:
     return list(remove_old_runs(str(root), datetime.now(UTC), keep, dry_run=dry_run))
 
 
+@pytest.mark.slow
 def test_old_runs_go_and_newer_ones_stay_readable(datastore: Path, tmp_path: Path) -> None:
     first, second = ((datastore.parent / f"{each}.id").read_text() for each in ("first", "second"))
     before = set(datastore.rglob("*"))

@@ -92,6 +92,7 @@ def test_sources_have_folders_of_their_own() -> None:
     assert names == {"simulated", "___x", "a_b", "unknown"}
 
 
+@pytest.mark.slow
 def test_it_is_restored_by_a_process(registry_home: Path, tmp_path: Path) -> None:
     record = published(Registry(), tmp_path)
     folder = record_folder("simulated")

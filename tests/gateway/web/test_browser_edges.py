@@ -79,6 +79,7 @@ def test_a_name_without_a_space_does_not_widen_a_page(
     page.context.close()
 
 
+@pytest.mark.slow
 def test_a_gateway_of_an_empty_home(
     browser: Browser,  # noqa: F811
     make_gateway: Callable[..., Gateway],

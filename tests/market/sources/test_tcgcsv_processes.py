@@ -84,6 +84,7 @@ def test_two_processes_share_pages_pace_and_budget(live: TcgcsvServer, home: Pat
     assert sum(each["requests"]["sent"] for each in reports) == PAGES + 1
 
 
+@pytest.mark.slow
 def test_the_budget_is_of_both_processes(live: TcgcsvServer, home: Path) -> None:
     processes = [started(live, home, POKEWATCH_TCGCSV_DAILY_REQUESTS="15") for _ in range(2)]
     errors = [process.communicate(timeout=120)[1] for process in processes]

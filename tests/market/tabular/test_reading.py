@@ -73,9 +73,9 @@ def test_a_workbook_is_read_whatever_its_name(tmp_path: Path) -> None:
 
 
 def test_a_line_break_in_quotes_far_into_a_file(tmp_path: Path) -> None:
-    lines = [f'a-{number},"Card\n{number}",2026-09-13,{number}.5' for number in range(1, 60_001)]
+    lines = [f'a-{number},"Card\n{number}",2026-09-13,{number}.5' for number in range(1, 40_001)]
     table = read(tmp_path, "\n".join(["card_id,name,date,market_price", *lines]))
-    assert table.prices.num_rows == table.cards.num_rows == 60_000
+    assert table.prices.num_rows == table.cards.num_rows == 40_000
     assert table.rejected.num_rows == 0
 
 

@@ -117,6 +117,7 @@ def markets_listed(server: Server) -> list[str]:
     return [each["model"] for each in found]
 
 
+@pytest.mark.slow
 def test_deploy_failed_deploy_and_rollback_in_one_market_leave_the_others_alone(
     registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,7 @@ def shipped(seed: int, names: Sequence[str] = SIMPLE) -> tuple[str, str]:
     return model, next(each.skill for each in found if each.model == model)
 
 
+@pytest.mark.slow
 def test_on_random_walks_the_last_price_ships_without_a_claim() -> None:
     found = [shipped(seed) for seed in range(6)]
     assert found == [("last", "no better than the last price")] * 6

@@ -41,6 +41,7 @@ def off(model: str, panel: Panel, until: int) -> float:
     return float(np.abs(np.log(fair / panel.market[until + 7])).mean())
 
 
+@pytest.mark.slow
 def test_it_uses_the_asks(panel: Panel) -> None:
     assert off("boosted", panel, 60) < 0.6 * off("local_level", panel, 60)
 
@@ -52,6 +53,7 @@ def test_it_is_the_local_level_where_there_is_too_little_to_learn_from(panel: Pa
     assert one.parameters()["learnt"]["trees"] == []
 
 
+@pytest.mark.slow
 def test_an_interval_is_calibrated_on_errors_of_held_out_cards(
     training_set: TrainingSet,
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.gateway.conftest import Gateway
 from tests.gateway.market_servers import (
@@ -28,6 +29,7 @@ def test_the_markets_that_the_model_server_lists(
     eventually(lambda: gateway.get("/ready").status_code, lambda status: status == 200)
 
 
+@pytest.mark.slow
 def test_a_market_comes_and_goes(tmp_path: Path, make_gateway: Callable[..., Gateway]) -> None:
     """The others' answers stay as they are."""
     folder = tmp_path / "mlserver"
