@@ -65,8 +65,13 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def registry(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`mlflow server` by the command of its manifest, on a port of its own."""
+def registry_server(
+    postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, int]]:
+    """The URL and the process group of `mlflow server`, run as its manifest says.
+
+    It listens on a port of its own.
+    """
     folder, (port,) = tmp_path_factory.mktemp("mlflow"), free_ports(1)
     deployment, _ = yaml.safe_load_all((K8S / "base" / "mlflow.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -81,14 +86,38 @@ def registry(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     }
     assert {each["name"] for each in container["env"]} == given.keys()
     with running_s3() as s3:
-        given |= {
+        given |= _configured("mlflow") | {
             "MLFLOW_S3_ENDPOINT_URL": s3,
             "MLFLOW_ARTIFACTS_DESTINATION": "s3://models/mlflow",
-            "AWS_DEFAULT_REGION": "us-east-1",
         }
-        with _process(command, folder, env={**os.environ, **given}):
+        with _process(command, folder, env={**os.environ, **given}) as process:
             _healthy(f"http://127.0.0.1:{port}")
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", process.pid
+
+
+@pytest.fixture(scope="module")
+def registry(registry_server: tuple[str, int]) -> str:
+    return registry_server[0]
+
+
+def _configured(name: str) -> dict[str, str]:
+    """Return the data of the ConfigMap of that name in the production overlay."""
+    (found,) = (
+        each["data"]
+        for each in rendered_overlay(K8S / "overlays" / "production")
+        if each["kind"] == "ConfigMap" and each["metadata"]["name"].startswith(f"{name}-")
+    )
+    settings: dict[str, str] = found
+    return settings
+
+
+def test_the_registry_has_no_processes_for_jobs_of_mlflow(registry_server: tuple[str, int]) -> None:
+    _, group = registry_server
+    done = subprocess.run(
+        ["pgrep", "--pgroup", str(group), "--list-full"], capture_output=True, text=True, check=True
+    )
+    assert "uvicorn" in done.stdout
+    assert "mlflow.server.jobs" not in done.stdout
 
 
 @retry(
@@ -191,14 +220,9 @@ def test_a_book_is_fetched_from_the_registry_and_not_from_s3_itself(
     servers: list[Server], registry: str, tmp_path: Path
 ) -> None:
     """The network policies let MLServer reach the registry alone."""
-    (settings,) = (
-        each["data"]
-        for each in rendered_overlay(K8S / "overlays" / "production")
-        if each["kind"] == "ConfigMap" and each["metadata"]["name"].startswith("mlserver-")
-    )
     program = [str(BIN / "python"), "-c", _FETCH_COUNTING]
     hosts = {}
-    for name, given in (("as shipped", settings), ("as MLflow would", {})):
+    for name, given in (("as shipped", _configured("mlserver")), ("as MLflow would", {})):
         environment = {
             **os.environ,
             **given,
