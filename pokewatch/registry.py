@@ -233,7 +233,7 @@ class Registry:
             os.utime(folder)
         except FileNotFoundError:
             self._download(model, folder)
-            prune(folder.parent, self._settings.books_kept)
+            prune(folder.parent, self._settings.books_kept, folder)
         except OSError:  # not ours, or on a read-only disk: it can be read
             pass
         return folder

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -167,6 +168,20 @@ def test_the_books_asked_for_last_stay_and_others_can_be_fetched_again(
     assert sorted(folders[0].parent.iterdir()) == sorted([folders[0], folders[2], newest])
     assert (registry.download_book(models[1]) / "manifest.json").exists()
     assert not folders[2].exists()
+
+
+def test_a_book_stays_beside_those_used_while_the_clock_was_ahead(
+    registry_home: Path, book: Path
+) -> None:
+    registry = Registry(RegistrySettings(books_kept=3))
+    run_id = log(registry, book)
+    models = [registry.register(run_id, letter * 64) for letter in "abcde"]
+    ahead = time.time() + 86_400
+    for model in models[:3]:
+        os.utime(registry.download_book(model), (ahead, ahead))
+    for model in models[3:]:
+        assert (registry.download_book(model) / "manifest.json").exists()
+    assert len(list(Home.read().books.iterdir())) == 3
 
 
 def test_aliases_are_moved_and_deleted(registry_home: Path, book: Path) -> None:

@@ -134,13 +134,19 @@ def remove(folder: Path) -> None:
             folder.rename(Path(scratch) / folder.name)
 
 
-def prune(books: Path, keep: int) -> None:
-    """Remove all but the `keep` copies used last, and remains of killed processes after a day."""
+def prune(books: Path, keep: int, current: Path | None = None) -> None:
+    """Remove all but the `keep` copies used last, and remains of killed processes after a day.
+
+    `current` counts as used last: others may have been used while the clock was ahead.
+    """
     used: dict[Path, float] = {}
     for found in books.iterdir():
         with suppress(FileNotFoundError):  # another process is removing it
             used[found] = found.lstat().st_mtime
-    copies = sorted((found for found in used if is_digest(found.name)), key=used.__getitem__)
+    copies = sorted(
+        (found for found in used if is_digest(found.name)),
+        key=lambda found: (found == current, used[found]),
+    )
     before = time.time() - _ABANDONED_SECONDS
     abandoned = [
         path
