@@ -1,7 +1,7 @@
 """Removals in progress at a remote, which those who may count on the removed files wait for.
 
-A removal is announced before it looks at what is in use. One that is not written again for a minute
-has been killed.
+A removal is announced before it looks at what is in use, by an empty file: there may be no room for
+another one. One that is not written again for a minute has been killed.
 
     <folder>/<name>     a removal in progress, written again as long as it lasts
 """
@@ -35,7 +35,7 @@ class Removals:
         It raises VersionError if another process has taken the removal for abandoned.
         """
         path = f"{self._folder}/{uuid.uuid4().hex}"
-        write_atomically(self._files, path, "0")
+        write_atomically(self._files, path, "")
         written = time.monotonic()
 
         def proceed() -> None:

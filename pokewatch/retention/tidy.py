@@ -48,13 +48,14 @@ def tidy(
         return
     home = Home.read().home
     root = datastore or str(home / ".metaflow")
-    yield from _guarded("price books", lambda: _books_and_data(now, keep, dry_run))
-    runs = remove_old_runs(root, now, keep, dry_run=dry_run, own_task=own_task)
-    yield from _guarded("runs", lambda: starmap(Removed, runs))
-    events = remove_old_events(Home.read().events, now, keep, dry_run=dry_run)
-    yield from _guarded("events", lambda: starmap(Removed, events))
+    # Those of price books need some room in the registry's database, and on a full disk come last.
     leftovers = remove_leftovers(home, now, dry_run=dry_run)
     yield from _guarded("leftovers", lambda: starmap(Removed, leftovers))
+    events = remove_old_events(Home.read().events, now, keep, dry_run=dry_run)
+    yield from _guarded("events", lambda: starmap(Removed, events))
+    runs = remove_old_runs(root, now, keep, dry_run=dry_run, own_task=own_task)
+    yield from _guarded("runs", lambda: starmap(Removed, runs))
+    yield from _guarded("price books", lambda: _books_and_data(now, keep, dry_run))
 
 
 def _books_and_data(now: datetime, keep: timedelta, dry_run: bool) -> Iterator[Removed]:

@@ -1,7 +1,11 @@
 """A whole home, tidied a long time later: what is served stays as it is."""
 
 import json
+import os
+import resource
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -101,9 +105,30 @@ def test_a_rule_that_fails_does_not_stop_the_others(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     (registry_home / ".shard-x").mkdir()
     found = list(tidy(now=datetime.now(UTC) + timedelta(days=9)))
-    assert [bool(each.fault) for each in found] == [True, False]
-    assert "the model versions cannot be listed" in found[0].fault
+    assert [bool(each.fault) for each in found] == [False, True]
+    assert "the model versions cannot be listed" in found[1].fault
     assert not (registry_home / ".shard-x").exists()
+
+
+def test_a_disk_without_room_for_a_byte_is_tidied(home: Path) -> None:
+    run = home / ".metaflow" / "PokeWatchFlow" / "1" / "start" / "1" / "0.DONE.lock"
+    unused = home / "dvc-remote" / "files" / "md5" / "ab" / ("c" * 30)
+    seen = home / "dvc-remote" / "unreferenced.json"
+    for path in (run, unused, seen):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    seen.write_text(json.dumps({f"ab{unused.name}": "2001-09-09T00:00:00+00:00"}))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pokewatch.cli.main", "tidy"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not run.exists(), done.stdout
+    assert not unused.exists(), done.stdout
 
 
 def test_the_command(registry_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
