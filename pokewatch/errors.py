@@ -217,8 +217,12 @@ class OutputError(PokeWatchError):
     pass
 
 
-def damaged_database_remedy(cause: str) -> str:
-    """Return the end of a message with this cause, "" unless an SQLite file is damaged."""
-    if "file is not a database" not in cause and "disk image is malformed" not in cause:
-        return ""
-    return "; restore the file from a backup, or move it away to begin with an empty one"
+def database_remedy(cause: str) -> str:
+    """Return the end of a message with this cause: what to do about an SQLite file, or ""."""
+    if "file is not a database" in cause or "disk image is malformed" in cause:
+        return "; restore the file from a backup, or move it away to begin with an empty one"
+    if "database or disk is full" in cause:
+        return "; free some space, then run the command again"
+    if "readonly database" in cause:
+        return "; make the file and its folder writable by this user"
+    return ""

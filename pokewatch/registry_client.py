@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pokewatch.errors import RegistryError, damaged_database_remedy
+from pokewatch.errors import RegistryError, database_remedy
 from pokewatch.registry_database import (
     ListedVersion,
     StoredVersion,
@@ -47,11 +47,11 @@ class RegistryClient:
             raise
         except Exception as error:
             credentials = urlsplit(self._uri).netloc.rpartition("@")[0]
-            address, cause = self._uri, str(error)
+            address, cause = self._uri, _cause(error)
             if credentials:
                 address, cause = (text.replace(f"{credentials}@", "") for text in (address, cause))
             raise RegistryError(
-                f"{failure} at {address}: {cause}{damaged_database_remedy(cause)}"
+                f"{failure} at {address}: {cause}{database_remedy(cause)}"
             ) from (None if credentials else error)
 
     def is_missing(self) -> bool:
@@ -135,8 +135,9 @@ class RegistryClient:
         if self._connected is None:
             from mlflow.tracking import MlflowClient
 
-            for name in ("mlflow.store.db.utils", "alembic"):
-                logging.getLogger(name).setLevel(logging.WARNING)
+            logging.getLogger("alembic").setLevel(logging.WARNING)
+            # It would log, with a traceback, errors that it raises besides.
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
             if self._settings.is_embedded():
                 self._prepare_database()
             self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
@@ -153,6 +154,15 @@ class RegistryClient:
 
     def _database(self) -> Path:
         return Path(unquote(self._uri.removeprefix("sqlite:///"))).absolute()
+
+
+def _cause(error: Exception) -> str:
+    """Return the message of an error; of one of a database, that of the database alone.
+
+    SQLAlchemy adds the statement and its values, in lines of their own.
+    """
+    of_database = getattr(error.__cause__, "orig", None)
+    return str(error) if of_database is None else " ".join(str(of_database).split())
 
 
 def ensure_registered_model(client: Any, name: str) -> None:

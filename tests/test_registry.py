@@ -220,6 +220,42 @@ def test_an_unreachable_registry_is_reported_without_its_password(
     assert "user:secret" not in str(caught.value)
 
 
+ROOM = "database or disk is full; free some space, then run the command again"
+RIGHTS = "attempt to write a readonly database; make the file and its folder writable by this user"
+
+
+@pytest.mark.parametrize(
+    ("pragma", "cause"), [("max_page_count = 1", ROOM), ("query_only = ON", RIGHTS)]
+)
+def test_a_database_that_cannot_be_written_is_one_line(
+    registry_home: Path, book: Path, capfd: pytest.CaptureFixture[str], pragma: str, cause: str
+) -> None:
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    registry = Registry()
+    log(registry, book)
+    capfd.readouterr()
+
+    def limit(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA {pragma}")
+
+    def fill() -> None:
+        for number in range(50):  # the database has some room
+            registry.set_state(f"state.{number}", "x" * 4_000)
+
+    event.listen(Engine, "checkout", limit)
+    try:
+        with pytest.raises(RegistryError) as caught:
+            fill()
+    finally:
+        event.remove(Engine, "checkout", limit)
+    address = f"sqlite:///{registry_home}/mlflow/mlflow.db"
+    assert str(caught.value).endswith(f" cannot be written at {address}: {cause}")
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_registry_server_is_asked_without_alembic() -> None:
     """The image that serves has no Alembic."""
     code = (

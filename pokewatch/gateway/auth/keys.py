@@ -22,7 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pokewatch.errors import KeyStoreError, UnknownKeyError, damaged_database_remedy
+from pokewatch.errors import KeyStoreError, UnknownKeyError, database_remedy
 from pokewatch.gateway.auth.key_file import LAYOUT, make_file
 from pokewatch.gateway.auth.key_values import MAX_DAYS, parse_name, parse_rate, parse_scopes, quoted
 from pokewatch.gateway.auth.limits import Rate
@@ -261,7 +261,7 @@ class KeyStore:
                     )
                 yield database
         except sqlite3.Error as error:
-            remedy = damaged_database_remedy(str(error))
+            remedy = database_remedy(str(error))
             raise KeyStoreError(f"{self.path}: {error}{remedy}") from error
 
 
