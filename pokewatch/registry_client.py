@@ -50,9 +50,9 @@ class RegistryClient:
             address, cause = self._uri, _cause(error)
             if credentials:
                 address, cause = (text.replace(f"{credentials}@", "") for text in (address, cause))
-            raise RegistryError(
-                f"{failure} at {address}: {cause}{database_remedy(cause)}"
-            ) from (None if credentials else error)
+            raise RegistryError(f"{failure} at {address}: {cause}{database_remedy(cause)}") from (
+                None if credentials else error
+            )
 
     def is_missing(self) -> bool:
         """Return whether the registry is embedded and its database has not been created yet."""

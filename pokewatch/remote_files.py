@@ -39,6 +39,14 @@ def remote_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     return (OSError, *([botocore.BotoCoreError] if botocore else ()), *others)
 
 
+def written_at(info: Mapping[str, Any]) -> datetime:
+    """Return when a file was written, by what a listing says of it: it may have gone since."""
+    if "mtime" in info:  # of a folder
+        return datetime.fromtimestamp(info["mtime"], UTC)
+    written: datetime = info["LastModified"]  # of S3
+    return written.astimezone(UTC)
+
+
 def write_atomically(files: Any, path: str, text: str) -> None:
     """Write a file all at once, so that a kill or a power failure leaves the old one or the new."""
     if "file" not in files.protocol:
@@ -48,12 +56,6 @@ def write_atomically(files: Any, path: str, text: str) -> None:
     local.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(local) as file:
         file.write(text.encode())
-
-
-def modified_at(files: Any, path: str, info: Mapping[str, Any]) -> datetime:
-    """Return when a file was written, of which a listing gave `info`."""
-    written: datetime = files.modified(path) if "mtime" in info else info["LastModified"]
-    return written.astimezone(UTC)
 
 
 def read_json(files: Any, path: str) -> Any:

@@ -15,11 +15,11 @@ from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.registry_database import ListedVersion
 from pokewatch.remote_files import (
-    modified_at,
     open_remote,
     read_json,
     remote_errors,
     write_atomically,
+    written_at,
 )
 from pokewatch.settings import VersionSettings, home_folder
 from pokewatch.wording import counted
@@ -58,7 +58,7 @@ def remove_unused_files(
         unreferenced = {
             name: info
             for name, info in found.items()
-            if name not in wanted and now - modified_at(files, info["name"], info) > YOUNG
+            if name not in wanted and now - written_at(info) > YOUNG
         }
         since = _unreferenced_since(files, root, unreferenced, now)
         unused = [name for name in unreferenced if now - since[name] >= YOUNG]

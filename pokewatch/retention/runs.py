@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pokewatch.errors import VersionError
-from pokewatch.remote_files import modified_at, open_remote, remote_errors
+from pokewatch.remote_files import open_remote, remote_errors, written_at
 from pokewatch.removals import Removals
 from pokewatch.settings import VersionSettings
 from pokewatch.wording import counted
@@ -72,14 +72,14 @@ def _remove_runs_of(
     files: Any, flow: str, now: datetime, keep: timedelta, dry_run: bool, own_task: str
 ) -> Iterator[tuple[str, int]]:
     before, root = now - keep, posixpath.dirname(flow)
-    if not any(_is_old(files, each, before) for each in _runs_of(files, flow).values()):
+    if not any(_is_old(each, before) for each in _runs_of(files, flow).values()):
         return
     if dry_run:
         found = _OldRuns.find(files, flow, before)
     else:
         with Removals(files, f"{root}/{_REMOVALS}").announced() as proceed:
             found = _OldRuns.find(files, flow, before)
-            busy = _in_progress(files, found.others, now - _LONGEST_TASK)
+            busy = _in_progress(found.others, now - _LONGEST_TASK)
             if busy - {f"{root}/{own_task}"}:
                 return
             found.remove(files, proceed)
@@ -106,7 +106,7 @@ class _OldRuns:
     @classmethod
     def find(cls, files: Any, flow: str, before: datetime) -> "_OldRuns":
         contents = _runs_of(files, flow)
-        old = {run: found for run, found in contents.items() if _is_old(files, found, before)}
+        old = {run: found for run, found in contents.items() if _is_old(found, before)}
         others = {run: found for run, found in contents.items() if run not in old}
         unused = _artifacts(files, old) - _artifacts(files, others)
         found = files.find(f"{flow}/data", detail=True) if unused else {}
@@ -129,14 +129,14 @@ class _OldRuns:
             files.rm(folder, recursive=True)
 
 
-def _in_progress(files: Any, runs: Mapping[str, Files], since: datetime) -> set[str]:
+def _in_progress(runs: Mapping[str, Files], since: datetime) -> set[str]:
     """Return the tasks with an attempt that has begun since then and not ended."""
     found = set[str]()
     for contents in runs.values():
         for path, info in contents.items():
             attempt, begun, _ = path.partition(_BEGUN)
             if begun and f"{attempt}{_ENDED}" not in contents:
-                young = modified_at(files, path, info) >= since
+                young = written_at(info) >= since
                 found |= {posixpath.dirname(path)} if young else set()
     return found
 
@@ -149,8 +149,8 @@ def _folders(files: Any, path: str) -> list[str]:
     return [str(each["name"]).rstrip("/") for each in found if each["type"] == "directory"]
 
 
-def _is_old(files: Any, contents: Files, before: datetime) -> bool:
-    times = [modified_at(files, path, info) for path, info in contents.items()]
+def _is_old(contents: Files, before: datetime) -> bool:
+    times = list(map(written_at, contents.values()))
     return max(times, default=datetime.now(UTC)) < before
 
 

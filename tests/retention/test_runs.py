@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from pokewatch.removals import Removals
 from pokewatch.retention.runs import remove_old_runs, wait_for_removals
@@ -136,6 +138,24 @@ def test_neither_the_caller_nor_a_killed_task_counts(datastore: Path) -> None:
     own = "PokeWatchFlow/3/end/9"
     found = remove_old_runs(str(datastore), now, keep, dry_run=False, own_task=own)
     assert [name for name, _ in found] == ["1 run of PokeWatchFlow"]
+
+
+def test_a_temporary_file_of_a_task_that_is_gone_after_the_listing(
+    datastore: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = LocalFileSystem.find
+
+    def passing(files: LocalFileSystem, path: str, **options: Any) -> Any:
+        temporary = Path(path) / "tmpcyxs6tvw"
+        temporary.touch()
+        try:
+            return find(files, path, **options)
+        finally:
+            temporary.unlink()
+
+    begin(datastore / "PokeWatchFlow" / "3" / "end" / "9")
+    monkeypatch.setattr(LocalFileSystem, "find", passing)
+    assert removed(datastore) == []
 
 
 def test_a_task_that_begins_meanwhile_waits_and_what_it_cites_stays(
