@@ -79,6 +79,24 @@ def _reported_errors(ctx: click.Context) -> Iterator[None]:
         except OSError:
             sys.stdout = None  # otherwise Python writes the rest once more as it exits
         ctx.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        shortage = _shortage(error)
+        if not shortage:
+            raise
+        click.echo(f"Error: {shortage}, then run it again", err=True)
+        ctx.exit(1)
+
+
+def _shortage(error: Exception) -> str:
+    """Return what this machine lacks, and what to do; "" for an error of another kind."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory{f' ({error})' * bool(str(error))}; free some"
+    if "can't start new thread" in str(error):
+        return (
+            "no further thread can be started; raise the limit of processes (ulimit -u, or that of "
+            "the container)"
+        )
+    return ""
 
 
 @click.group(

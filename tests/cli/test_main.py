@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Thread
 
 import click
 import pytest
@@ -131,3 +132,28 @@ def test_help_imports_nothing_heavy(name: str) -> None:
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert shown.startswith("Usage:")
     assert set(shown.split("loaded")[-1].split()) & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (
+            RuntimeError("can't start new thread"),
+            "no further thread can be started; raise the limit of processes (ulimit -u, or that of "
+            "the container), then run it again",
+        ),
+        (MemoryError(), "there is not enough memory; free some, then run it again"),
+        (MemoryError("of 9 GiB"), "there is not enough memory (of 9 GiB); free some, then run"),
+    ],
+    ids=["threads", "memory", "named"],
+)
+def test_what_the_machine_lacks_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, shown: str
+) -> None:
+    def refuse(_: Thread) -> None:
+        raise error
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    done = run("rollback", "--yes")
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert done.output.startswith(f"Error: {shown}")
