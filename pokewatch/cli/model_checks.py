@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pokewatch.deploy.records import DeployRecord
     from pokewatch.registry import Registry
 
+_DAY_HOURS = 24
 _UNFINISHED = (
     "if it is no longer running, the next deploy resolves it: run the pipeline, or pokewatch "
     "rollback"
@@ -65,6 +66,12 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
     if hours > MAX_DATA_AGE_HOURS:
         detail += f"; {age_in_words(hours)} old"
         yield Finding(name, "warning", detail, run)
+    elif hours < -_DAY_HOURS:
+        detail += (
+            ", a day to come: it was made while the clock was ahead, and until then no run may"
+        )
+        detail += " replace it"
+        yield Finding(name, "warning", detail, f"once the clock is right: {run} --replace true")
     else:
         yield Finding(name, "ok", detail)
 

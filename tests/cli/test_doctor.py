@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -33,6 +34,24 @@ def test_the_doctor_warns_of_old_prices(days: int, state: str, home: Path) -> No
     assert ("39" in found["detail"] and "days old" in found["detail"]) == (state == "warning")
     if state == "warning":
         assert found["remedy"].startswith("pokewatch collect --cards 120 --seed 0 fetches")
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(0, "ok"), (1, "warning")], ids=["today", "later"])
+def test_the_doctor_warns_of_a_champion_of_a_day_to_come(
+    champion_home: Path, monkeypatch: pytest.MonkeyPatch, ahead: int, state: str
+) -> None:
+    last = Registry().open_book(Registry().resolve()).last_day
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.combine(last - timedelta(days=ahead), time(0, 1), tz)
+
+    monkeypatch.setattr("pokewatch.cli.model_checks.datetime", Earlier)
+    findings = {finding["name"]: finding for finding in run_json("doctor")}
+    found = findings["champion"]
+    assert (found["state"], "a day to come" in found["detail"]) == (state, state == "warning")
+    assert found["remedy"].endswith("pokewatch pipeline run --replace true" * ahead)
 
 
 @pytest.mark.parametrize(
