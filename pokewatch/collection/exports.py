@@ -31,6 +31,7 @@ from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
+from pokewatch.market.tabular.short_lines import without_cut_lines
 
 NO_COPY = "it counts no copy"
 NO_COPIES = "no column has the number of copies, so each line counts as one"
@@ -98,7 +99,7 @@ class RefusedLine:
 class Collection:
     """The lines of a file. `app` is the app that wrote it, "" for another table.
 
-    `notes` say how the columns were read, where a user may not expect it.
+    `notes` say how the file was read, where a user may not expect it.
     """
 
     app: str
@@ -123,6 +124,8 @@ def read_collection(sheet: Sheet) -> Collection:
             remedy="name one name, product_id or card_id; set, number, printing, condition and "
             "quantity are used where there are any",
         )
+    counts = columns.get("quantity", columns.get("added"))
+    sheet = without_cut_lines(sheet, [] if counts is None else [counts])
     cells = {
         field: [cell_text(cell, field) for cell in sheet.cells[at].to_pylist()]
         for field, at in columns.items()
@@ -148,7 +151,7 @@ def read_collection(sheet: Sheet) -> Collection:
         app,
         tuple(lines),
         tuple(sorted([*refused, *skipped], key=lambda r: r.line)),
-        tuple(_notes(sheet.names, columns, app)),
+        (*sheet.notes, *_notes(sheet.names, columns, app)),
     )
 
 

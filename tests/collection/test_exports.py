@@ -1,5 +1,6 @@
 import math
 import re
+from pathlib import Path
 from types import ModuleType
 
 import pyarrow as pa
@@ -7,10 +8,11 @@ import pytest
 
 from pokewatch.collection import cell_texts, exports, line_names, names, quantities
 from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, Collection, read_collection
-from pokewatch.market.tabular.reading import sheet_of
+from pokewatch.market.tabular.reading import read_sheet, sheet_of
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import read_text
 from tests.collection.exports_by_app import EXPORTS
+from tests.market.tabular.workbook import Cell, write_workbook
 
 PARSERS = (cell_texts, exports, line_names, names, quantities)
 
@@ -76,7 +78,10 @@ def test_copies_in_columns_of_printings_are_not_taken_for_yes_and_no() -> None:
 
 
 @pytest.mark.parametrize(
-    "total", ["Total", "Total cards", "Grand Total:", "Gesamt: 3", "Summe", "Total (3 items)"]
+    "total",
+    [
+        *("Total", "Total cards", "Grand Total:", "Gesamt: 3", "Summe", "Total (3 items)"),
+    ],
 )
 def test_a_total_is_no_card(total: str) -> None:
     found = read(f"name,set,quantity\nMew,Base,3\n{total},,3\n")
@@ -215,6 +220,36 @@ def test_apps_with_the_grades_of_cardmarket_mean_those(header: str) -> None:
     rows = "".join(f"1,,Mew,{grade}\n" for grade in grades)
     conditions = [line.condition for line in read(f"{header}\n{rows}").lines]
     assert conditions == ["NM", "LP", "MP", "MP", "MP", "HP", "DMG"]
+
+
+@pytest.mark.parametrize("app", EXPORTS)
+def test_cells_that_a_spreadsheet_has_left_out_are_empty(app: str) -> None:
+    """Old versions of Excel end a line after its last cell that is not empty."""
+    ends = "," if "sep=" not in EXPORTS[app] else None
+    short = "".join(line.rstrip(ends) + "\n" for line in EXPORTS[app].splitlines())
+    found, whole = read(short), read(EXPORTS[app])
+    assert (found.lines, found.refused) == (whole.lines, ())
+
+
+def test_a_line_that_ends_before_its_number_of_copies_is_left_out() -> None:
+    found = read("name,quantity,set,note\nMew,2\nMew\nAbra,1,Base,x\nGastly,1,Fos")
+    assert [(line.name, line.quantity) for line in found.lines] == [("Mew", 2), ("Abra", 1)]
+    assert [(each.line, each.text, each.reason) for each in found.refused] == [
+        (3, "Mew", "the line has 1 cell, not 4"),
+        (5, "Gastly, 1, Fos", "the file ends in the line: the line has 3 cells, not 4"),
+    ]
+    assert found.notes[0] == (
+        "1 line ends before the last column (first line 2): the cells that are not there are read "
+        "as empty"
+    )
+
+
+def test_what_is_not_read_of_a_file_is_noted(tmp_path: Path) -> None:
+    header: list[Cell] = ["name", "quantity"]
+    write_workbook(tmp_path / "two.xlsx", {"A": [header, ["Mew", 1]], "B": [header, ["Abra", 1]]})
+    found = read_collection(read_sheet(tmp_path / "two.xlsx"))
+    assert [line.name for line in found.lines] == ["Mew"]
+    assert found.notes == ("sheets that are not read: 'B'",)
 
 
 def test_cells_that_say_that_there_is_nothing_are_blank() -> None:

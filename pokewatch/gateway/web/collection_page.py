@@ -92,7 +92,8 @@ class CollectionPage:
 
 def _content(fields: Mapping[str, bytes]) -> bytes:
     """Return the file of the form, or the lines pasted. Raise ProblemError (422)."""
-    given = [each for name in ("file", "text") if (each := fields.get(name, b"")).strip()]
+    pasted = fields.get("text", b"") + b"\n"  # a browser sends all of it: its last line is whole
+    given = [each for each in (fields.get("file", b""), pasted) if each.strip()]
     if not given:
         raise invalid("/file", "choose a file, or paste its lines")
     if len(given) > 1:

@@ -14,7 +14,7 @@ from pokewatch.market.tabular.cards import card_rows
 from pokewatch.market.tabular.columns import NUMERIC_FIELDS, Columns, find_columns
 from pokewatch.market.tabular.kinds import check_kinds
 from pokewatch.market.tabular.options import TableOptions
-from pokewatch.market.tabular.row_reader import LeftOut, RowReader
+from pokewatch.market.tabular.row_reader import IDENTITIES, LeftOut, RowReader
 from pokewatch.market.tabular.rows import (
     check_key,
     check_times,
@@ -23,6 +23,7 @@ from pokewatch.market.tabular.rows import (
     without_less_complete,
 )
 from pokewatch.market.tabular.sheet import Sheet, shortened
+from pokewatch.market.tabular.short_lines import without_cut_lines
 from pokewatch.market.tabular.wide import long_sheet
 
 
@@ -77,8 +78,7 @@ def read_price_table(
     A cell that cannot be read costs its row, or its field where the market price is there.
     """
     columns = find_columns(sheet.names, options.columns, options.key)
-    if columns.days:
-        sheet, columns = long_sheet(sheet, columns)
+    sheet, columns = _uniform(sheet, columns, options)
     reader = RowReader(sheet, columns, options)
     (days, moments), numbers = reader.days(today), reader.numbers()
     currency = reader.currencies()
@@ -119,6 +119,15 @@ def read_price_table(
         reader.whole_prices,
         tuple(reader.cents),
     )
+
+
+def _uniform(sheet: Sheet, columns: Columns, options: TableOptions) -> tuple[Sheet, Columns]:
+    """Return a sheet with a row a card and day, each of which has the columns that it needs."""
+    identity = next(name for name in IDENTITIES if name in columns.named)
+    fields = [name for name in (identity, "date", "market_price") if name in columns.named]
+    needed = [*(columns.named[name] for name in fields), *options.key]
+    sheet = without_cut_lines(sheet, map(sheet.names.index, needed))
+    return long_sheet(sheet, columns) if columns.days else (sheet, columns)
 
 
 def _price_rows(

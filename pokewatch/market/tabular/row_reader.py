@@ -28,7 +28,7 @@ from pokewatch.money import Decimal
 from pokewatch.wording import counted
 
 _LEAST_PRICE = 0.0005  # a smaller one is 0 to any number of places that prices have
-_IDENTITIES = ("card_id", "product_id", "name")
+IDENTITIES = ("card_id", "product_id", "name")
 FIRST_DAY = date(1996, 1, 1)  # no Pokémon card is older
 
 
@@ -66,7 +66,7 @@ class RowReader:
                 check_type(sheet.column(name), name, numeric=field in NUMERIC_FIELDS)
         for name in options.key:
             check_type(sheet.column(name), name)
-        self._identity = next(name for name in _IDENTITIES if name in columns.named)
+        self._identity = next(name for name in IDENTITIES if name in columns.named)
         self._raw_ids = identities(sheet, columns, options.key)
         self._totals = np.zeros(sheet.rows, dtype=np.bool_)
         totals = {text for text in set(self._raw_ids) if is_total(text)}

@@ -34,7 +34,8 @@ class Sheet:
 
     Cells are text, or typed where the file types them. `form` says in words how the file was read.
     `numbers` has, for a column of text, the cells [m] that the file types as numbers, and NaN
-    elsewhere: they have no decimal mark.
+    elsewhere: they have no decimal mark. `short` has, by its line, the number of cells of each row
+    that ends before the last column.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Sheet:
     form: str = ""
     notes: tuple[str, ...] = field(default=())
     numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    short: Mapping[int, int] = field(default_factory=dict)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return the cells of a column. Raise KeyError for a name the sheet lacks."""

@@ -28,7 +28,7 @@ from pokewatch.market.tabular.header_rows import (
 )
 from pokewatch.market.tabular.quoted_lines import without_outer_quotes
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
-from pokewatch.wording import counted
+from pokewatch.market.tabular.short_lines import length_fault
 
 SEPARATORS = (",", ";", "\t", "|")
 _NO_SEPARATOR = "\x1f"  # of a table with one column: its cells may have any of SEPARATORS
@@ -46,6 +46,7 @@ _RECORDS_A_CHUNK = 100_000
 class _Record:
     line: int
     cells: list[str]
+    ended: bool = True  # by a line end, not by that of the file
 
 
 def read_text(
@@ -84,10 +85,11 @@ def read_text(
             "the file has no header",
             remedy=f"its first line must name the columns, like {example}",
         )
-    columns, lines = _columns(chain(read, records), header.cells, len(names), known, skipped)
+    short: dict[int, int] = {}
+    columns, lines = _columns(chain(read, records), header.cells, len(names), known, skipped, short)
     marks = _SEPARATOR_NAMES.get(separator, repr(separator))
     form = f"text ({encoding_name}), separated by {marks}, header in line {header.line}"
-    return Sheet(names, columns, lines, tuple(skipped), form)
+    return Sheet(names, columns, lines, tuple(skipped), form, short=short)
 
 
 def _without_separator_line(text: str) -> tuple[str, str | None, int]:
@@ -141,6 +143,8 @@ def _records(text: str, separator: str, before: int, most: int) -> Iterator[_Rec
     # A cell may be as long as the file. The limit is that of the process: never lower it.
     csv.field_size_limit(sys.maxsize)
     reader = _reader(text, separator, strict=True)
+    whole = text.endswith(("\r", "\n"))
+    breaks = 0 if whole else sum(1 for _ in _LINE_END.finditer(text))
     ended = 0
     for _ in range(most + 1):
         started = ended + 1 + before
@@ -161,7 +165,7 @@ def _records(text: str, separator: str, before: int, most: int) -> Iterator[_Rec
                 line=started,
                 remedy=f"at most {_MOST_CELLS:,} are read",
             )
-        yield _Record(started, [_without_formula(cell) for cell in cells])
+        yield _Record(started, [_without_formula(cell) for cell in cells], whole or ended <= breaks)
     raise TableError(f"the file has more than {most:,} lines", remedy="split it")
 
 
@@ -227,8 +231,9 @@ def _columns(
     width: int,
     known: frozenset[str],
     skipped: list[SkippedLine],
+    short: dict[int, int],
 ) -> tuple[tuple[pa.ChunkedArray, ...], np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Return the cells by column, and each row's line; records of another width go to `skipped`."""
+    """Return the cells by column, and each row's line; lines of fewer cells go to `short`, too."""
     chunks: list[list[pa.Array]] = [[] for _ in range(width)]
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -240,20 +245,21 @@ def _columns(
         rows.clear()
 
     for record in records:
-        cells = record.cells
-        if not any(cell.strip() for cell in cells):
+        if not any(cell.strip() for cell in record.cells):
             continue
-        if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
-            cells = cells[:width]
+        cells = _without_end(record.cells, width)
         if names.is_repeated_by(cells):
             skipped.append(SkippedLine(record.line, _joined(cells), REPEATED_HEADER))
             continue
         if is_other_header(cells, known):
             skipped.extend(_second_table(record, records))
             break
-        if fault := _fault(cells, width):
+        if fault := _fault(record, cells, width):
             skipped.append(SkippedLine(record.line, _joined(cells), fault))
             continue
+        if len(cells) < width:
+            short[record.line] = len(cells)
+            cells = [*cells, *[""] * (width - len(cells))]
         rows.append(cells)
         lines.append(record.line)
         if len(rows) == _RECORDS_A_CHUNK:
@@ -264,15 +270,20 @@ def _columns(
     )
 
 
+def _without_end(cells: list[str], width: int) -> list[str]:
+    """Return the cells without those beyond `width`, if these are empty."""
+    return cells if any(cell.strip() for cell in cells[width:]) else cells[:width]
+
+
 def _second_table(first: _Record, rest: Iterator[_Record]) -> Iterator[SkippedLine]:
     for record in chain([first], rest):
         if any(cell.strip() for cell in record.cells):
             yield SkippedLine(record.line, _joined(record.cells), SECOND_TABLE)
 
 
-def _fault(cells: Sequence[str], width: int) -> str:
-    if len(cells) != width:
-        return f"the line has {counted(len(cells), 'cell')}, not {width}"
+def _fault(record: _Record, cells: Sequence[str], width: int) -> str:
+    if fault := length_fault(len(cells), width, record.ended):
+        return fault
     try:
         for cell in cells:
             cell.encode()

@@ -74,6 +74,13 @@ def test_pasted_lines(gateway: Gateway) -> None:
     assert "1 line matched" in words(page(upload(gateway, b"", text=CSV)))
 
 
+def test_the_last_of_pasted_lines_need_not_have_all_cells(gateway: Gateway) -> None:
+    lines = "name,quantity,set,number\nPokémon 4,1,Set 0\nPokémon 5,1,Set 0"
+    text = words(page(upload(gateway, b"", text=lines)))
+    assert "2 lines matched" in text
+    assert "2 lines end before the last column (first line 2)" in text
+
+
 def test_what_was_entered_is_still_there_after_a_mistake(gateway: Gateway) -> None:
     refused = upload(gateway, b"", text="<name>\nPikachu", fees="cardmarket")
     assert "The fees of cardmarket are in EUR" in words(page(refused, 409))
