@@ -5,6 +5,7 @@ from typing import Any
 
 from pokewatch.csv_cells import text_of_cell
 from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
+from pokewatch.market.tabular.sheet import shortened
 from pokewatch.plain_text import INVISIBLE_PATTERN, plain
 
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
@@ -16,6 +17,8 @@ _COUNTED = _WHOLE | {"quantity", "added"}
 _DESCRIBING = _WHOLE | {"set_name", "set_code", "printing", "language", "condition", "game"}
 # Numbers that stand for words: in a column with empty cells, programs store 1 as 1.0.
 _CODED = _DESCRIBING | {"grade", "reverse", "holo", "playset", "first_edition"}
+# What a spreadsheet shows in place of a value, in its own language: "#REF!", "#BEZUG!", "Err:502".
+_ERROR = re.compile(r"#[^\W\d]\S*[!?]|#¡\S+!|#N/\w+|#NV|#NA|Err:\d{3}|#{3,}", re.IGNORECASE)
 _MEANT = {"printing": "-", "number": "?"}  # no foil; the number of an Unown
 
 
@@ -25,7 +28,7 @@ def cell_text(cell: Any, field: str) -> str:
     Ids, numbers and codes are without the ".0" of programs that store such a column as decimals.
     Ids and numbers have ASCII digits and slashes; ids are without zeros before them. "N/A" is blank
     in a column that a line need not have, such as the number of a sealed product. Marks without
-    width, which copied text may carry, are left out.
+    width, which copied text may carry, are left out. Error values of spreadsheets stay as they are.
     """
     if cell is None or cell != cell:
         return ""
@@ -35,8 +38,17 @@ def cell_text(cell: Any, field: str) -> str:
     text = " ".join((plain(visible) if field in _COUNTED else visible).split())
     formula = _TEXT_FORMULA.fullmatch(text)
     text = formula[1] if formula else text_of_cell(text)
+    if cell_fault(text):
+        return text
     if field in _DESCRIBING and text != _MEANT.get(field) and is_placeholder(text):
         return ""
     if field in _CODED and (decimal := _DECIMAL.fullmatch(text)):
         text = decimal[1]
     return text.lstrip("0") or "0" if field in _IDS and text.isdecimal() else text
+
+
+def cell_fault(text: str) -> str:
+    """Return what an error value of a spreadsheet is, "" for any other text."""
+    if text.startswith(("#", "E", "e")) and _ERROR.fullmatch(text):
+        return f"is {shortened(text)}, an error of the spreadsheet: correct the cell"
+    return ""

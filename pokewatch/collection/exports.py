@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pokewatch.collection.cell_texts import cell_text
+from pokewatch.collection.cell_texts import cell_fault, cell_text
 from pokewatch.collection.conditions import condition_of, language_of
 from pokewatch.collection.headers import ALONE as ALONE
 from pokewatch.collection.headers import (
@@ -194,6 +194,8 @@ def _read_line(line: int, cells: Mapping[str, str], style: _Style) -> Collection
         if len(value) > MAX_COLLECTION_CELL:
             given = f"its {field.replace('_', ' ')} has {len(value):,} characters"
             return refused(f"{given}, at most {MAX_COLLECTION_CELL} are read")
+        if field != "cost" and (fault := cell_fault(value)):
+            return refused(f"its {field.replace('_', ' ')} {fault}")
     name = values.get("name") or values.get("subject", "")
     if not (name or any(values.get(field) for field in ("product_id", "card_id", "market_id"))):
         return refused("it names no card")

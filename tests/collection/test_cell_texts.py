@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from pokewatch.collection.cell_texts import cell_text
+from pokewatch.collection.cell_texts import cell_fault, cell_text
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,28 @@ from pokewatch.collection.cell_texts import cell_text
         ("N/A", "name", "N/A"),
         ("N/A", "quantity", "N/A"),
         ("None", "reverse", "None"),
+        ("#N/A", "number", "#N/A"),
+        ("#REF!", "condition", "#REF!"),
     ],
 )
 def test_a_cell_is_the_text_that_its_column_means(cell: Any, field: str, text: str) -> None:
     assert cell_text(cell, field) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("#N/A", "#n/a", "#NV", "#N/DISP", "#REF!", "#BEZUG!", "#DIV/0!", "#¡VALOR!", "#NAME?"),
+        *("Err:502", "#####"),
+    ],
+)
+def test_an_error_of_a_spreadsheet_is_one(text: str) -> None:
+    fault = f"is {text!r}, an error of the spreadsheet: correct the cell"
+    assert cell_fault(text) == fault
+
+
+@pytest.mark.parametrize(
+    "text", ["", "N/A", "=A1", "#4", "#?", "#1!", "Error", "Err", "E", "4/102", "##"]
+)
+def test_other_texts_are_no_faults(text: str) -> None:
+    assert cell_fault(text) == ""

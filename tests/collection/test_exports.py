@@ -260,6 +260,18 @@ def test_cells_that_say_that_there_is_nothing_are_blank() -> None:
     assert texts == ("", "", "", "NM", "")
 
 
+@pytest.mark.parametrize("field", ["set", "number", "condition", "quantity", "product_id"])
+def test_an_error_of_a_spreadsheet_is_the_reason_of_its_line(field: str) -> None:
+    header = ["name", "set", "number", "condition", "quantity", "product_id"]
+    cells = ["#REF!" if name == field else "1" for name in header]
+    found = read(f"{','.join(header)}\n{','.join(cells)}\nMew,Base,8,NM,1,7\n")
+    assert [line.line for line in found.lines] == [3]
+    name = field.replace("set", "set name").replace("_", " ")
+    assert [(each.line, each.reason) for each in found.refused] == [
+        (2, f"its {name} is '#REF!', an error of the spreadsheet: correct the cell")
+    ]
+
+
 def test_an_unknown_condition_is_not_near_mint() -> None:
     (line,) = read("name,condition\nPikachu,Chewed\n").lines
     assert (line.condition, line.condition_text) == (None, "Chewed")

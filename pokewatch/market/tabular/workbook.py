@@ -18,8 +18,10 @@ from pokewatch.market.tabular.header_rows import (
     Header,
     is_other_header,
     names_columns,
+    simplified,
 )
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
+from pokewatch.market.tabular.unvalued_cells import column_number, unvalued_cells
 
 _ZIP = b"PK\x03\x04"
 _WORKSHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
@@ -33,6 +35,8 @@ _FILLED_CELL = re.compile(rb"<c(?=\s)([^<>]*+)(?<!/)>")
 _CELL_NAME = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
 _MOST_BYTES = 1024**3
 _MOST_CELLS = 20_000_000
+_MOST_HEADER_ROWS = 50
+_MERGED = "merged with the cell above"
 
 
 def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
@@ -47,10 +51,7 @@ def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
 
     try:
         workbook = python_calamine.CalamineWorkbook.from_filelike(BytesIO(data))
-        sheets = [
-            (name, workbook.get_sheet_by_name(name).to_python(skip_empty_area=False))
-            for name in _shown_first(workbook)
-        ]
+        sheets = [(name, _rows(workbook, name, data)) for name in _shown_first(workbook)]
     except (python_calamine.CalamineError, OSError, ValueError) as error:
         raise TableError(
             f"the file cannot be read as a workbook: {error}", remedy="save it as .xlsx or as CSV"
@@ -67,6 +68,25 @@ def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
     ]
     name, rows, header = found[0] if found else (*filled[0], _first_row(filled[0][1]))
     return _workbook_sheet(name, rows, header, known, [each for each, _ in filled if each != name])
+
+
+def _rows(workbook: Any, name: str, data: bytes) -> list[list[Any]]:
+    """Return the cells of a sheet; errors and formulas without a value as texts.
+
+    A text or day that is merged over several rows is that of each of them, as it looks. A number
+    may count the rows together: it is that of the first, and the others say why they have none.
+    """
+    sheet = workbook.get_sheet_by_name(name)
+    rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
+    if data.startswith(_ZIP):
+        for row, column, text in unvalued_cells(data, workbook.sheet_names.index(name)):
+            if row < len(rows) and column < len(rows[row]):
+                rows[row][column] = text
+    for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
+        first = rows[top][left] if top < len(rows) and left < len(rows[top]) else ""
+        for below in rows[top + 1 : bottom + 1]:
+            below[left] = _MERGED if _is_number(first) else first
+    return rows
 
 
 def _shown_first(workbook: Any) -> list[str]:
@@ -108,7 +128,7 @@ def _extent(xml: bytes) -> tuple[int, int]:
     names = (_CELL_NAME.search(filled[1]) for filled in _FILLED_CELL.finditer(xml))
     cells = [(name[1], int(name[2])) for name in names if name]
     rows = max((row for _, row in cells), default=0)
-    columns = max((_column_number(letters) for letters in {each for each, _ in cells}), default=0)
+    columns = max((column_number(each.decode()) for each in {each for each, _ in cells}), default=0)
     return rows, columns
 
 
@@ -141,18 +161,19 @@ def _check_extent(rows: int, columns: int) -> None:
         )
 
 
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = 26 * number + letter - ord("A") + 1
-    return number
-
-
 def _header_row(rows: Sequence[Sequence[Any]], known: frozenset[str]) -> int | None:
-    return next(
-        (i for i, row in enumerate(rows[:50]) if names_columns(list(map(_text, row)), known)),
-        None,
-    )
+    """Return the row of the header, the last one of several whose names are merged."""
+    texts = [list(map(_text, row)) for row in rows[:_MOST_HEADER_ROWS]]
+    found = next((at for at, row in enumerate(texts) if names_columns(row, known)), None)
+    while found is not None and found + 1 < len(texts) and _is_below(texts, found, known):
+        found += 1
+    return found
+
+
+def _is_below(texts: Sequence[list[str]], header: int, known: frozenset[str]) -> bool:
+    """Return whether the row below a header names its columns and others."""
+    upper, lower = ({simplified(each) for each in texts[at]} & known for at in (header, header + 1))
+    return upper < lower and is_other_header(texts[header + 1], known)
 
 
 def _first_row(rows: Sequence[Sequence[Any]]) -> int:

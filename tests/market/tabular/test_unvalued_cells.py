@@ -1,0 +1,94 @@
+"""Errors, formulas that nobody has computed, and merged cells of workbooks."""
+
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from pokewatch.market.tabular.column_names import KNOWN
+from pokewatch.market.tabular.sheet import Sheet
+from pokewatch.market.tabular.unvalued_cells import column_number, unvalued_cells
+from pokewatch.market.tabular.workbook import read_workbook
+from tests.market.tabular.workbook import Cell, write_workbook
+
+HEADER: list[Cell] = ["name", "set", "count"]
+
+
+def workbook(rows: str, after: str = "", header: list[Cell] = HEADER) -> bytes:
+    """A workbook of a header and `rows`, as in the XML of its second sheet."""
+    source, target = BytesIO(), BytesIO()
+    write_workbook(source, {"Notes": [["nothing"]], "Cards": [header]})
+    with zipfile.ZipFile(source) as whole, zipfile.ZipFile(target, "w") as copy:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name.endswith("s2.xml"):
+                end = f"{rows}</sheetData>{after}".encode()
+                content = content.replace(b"</sheetData>", end)
+            copy.writestr(name, content)
+    return target.getvalue()
+
+
+def text(name: str, value: str) -> str:
+    return f'<c r="{name}" t="inlineStr"><is><t>{value}</t></is></c>'
+
+
+def cells_of(sheet: Sheet) -> list[tuple[str | None, ...]]:
+    columns = [[None if cell is None else str(cell) for cell in c.to_pylist()] for c in sheet.cells]
+    return list(zip(*columns, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ('<c r="C2" t="e"><v>#REF!</v></c>', "#REF!"),
+        ('<c r="C2" t="e"><f>VLOOKUP(A2,X1:Z9,2)</f><v>#N/A</v></c>', "#N/A"),
+        ('<c r="C2"><f>1+1</f></c>', "=1+1"),
+        ('<c r="C2"><f>IF(A2&gt;1,2,3)</f><v/></c>', "=IF(A2>1,2,3)"),
+        ('<c r="C2"><f t="shared" si="0"/><v></v></c>', "="),
+        ('<c r="C2" s="1"><f t="array" ref="C2">SUM(A1)</f><v /></c>', "=SUM(A1)"),
+        ('<c r="C2"><f>1+1</f><v>2</v></c>', "2.0"),
+        ('<c r="C2" t="str"><f>IF(1,"")</f><v></v></c>', None),
+        ('<c r="C2"/>', None),
+        ('<c t="e"><v>#REF!</v></c>', None),  # a cell without a name
+    ],
+)
+def test_a_cell_without_a_value_says_why(cell: str, shown: str | None) -> None:
+    row = f'<row r="2">{text("A2", "Mew")}{text("B2", "Base")}{cell}</row>'
+    assert cells_of(read_workbook(workbook(row), KNOWN)) == [("Mew", "Base", shown)]
+
+
+def test_a_sheet_without_such_cells_and_a_number_of_no_sheet() -> None:
+    data = workbook("")
+    assert [list(unvalued_cells(data, number)) for number in (0, 1, 2)] == [[], [], []]
+
+
+def test_columns_by_their_letters() -> None:
+    assert [column_number(each) for each in ("A", "Z", "AA", "XFD")] == [1, 26, 27, 16_384]
+
+
+def merged(*ranges: str) -> str:
+    return "".join(
+        ["<mergeCells>", *(f'<mergeCell ref="{at}"/>' for at in ranges), "</mergeCells>"]
+    )
+
+
+def test_a_text_that_is_merged_over_rows_is_that_of_each() -> None:
+    rows = f'<row r="2">{text("A2", "Mew")}{text("B2", "Base")}<c r="C2"><v>3</v></c></row>'
+    rows += f'<row r="3">{text("A3", "Abra")}</row><row r="4">{text("A4", "Gastly")}</row>'
+    sheet = read_workbook(workbook(rows, merged("B2:B4", "C2:C3", "H7:H9")), KNOWN)
+    assert cells_of(sheet) == [
+        ("Mew", "Base", "3"),
+        ("Abra", "Base", "merged with the cell above"),
+        ("Gastly", "Base", None),
+    ]
+
+
+def test_a_header_of_two_rows_is_the_lower_one() -> None:
+    header: list[Cell] = ["name", "set", "count", "prices", None]
+    rows = f'<row r="2">{text("D2", "market")}{text("E2", "low")}</row>'
+    rows += f'<row r="3">{text("A3", "Mew")}{text("B3", "Base")}{text("C3", "1")}</row>'
+    ranges = merged("A1:A2", "B1:B2", "C1:C2", "D1:E1")
+    sheet = read_workbook(workbook(rows, ranges, header), KNOWN)
+    assert sheet.names == ("name", "set", "count", "market", "low")
+    assert [(each.line, each.reason) for each in sheet.skipped] == [(1, "stands before the header")]
+    assert [row[0] for row in cells_of(sheet)] == ["Mew"]
