@@ -30,6 +30,7 @@ _TOTALS = frozenset(
     text
     for line in (
         "total|totals|grand total|sub total|subtotal|sum|average|avg|mean|median",
+        "portfolio|portfolio total|total portfolio|collection|collection total|total collection",
         "gesamt|gesamtsumme|summe|zwischensumme|insgesamt|durchschnitt|mittelwert",
         "somme|total général|moyenne|suma|suma total|promedio|totale|somma|totaal|gemiddelde",
         "合計|総計|小計|平均|总计|合计|소계|합계|총계",
