@@ -278,6 +278,9 @@ def test_amounts_in_millions_do_not_widen_the_page(
     page.get_by_label("or its lines").fill("card_id,quantity\ncard_4,1000000\ncard_5,999999")
     page.get_by_role("button", name="Value it").click()
     expect(page.get_by_text("$5,040,000.00")).to_be_visible()
+    page.locator(".figures .num").first.evaluate(
+        "each => { each.textContent = '$10,040,000.00 to $11,040,000.00'; }"  # an interval
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.context.close()
 
