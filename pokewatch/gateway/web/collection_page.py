@@ -106,10 +106,12 @@ def _parts(worth: CollectionWorth) -> dict[str, Any]:
     valued = [line for line in worth.lines if line.why_unvalued is None]
     valued.sort(key=_total, reverse=True)
     unvalued = [line for line in worth.lines if line.why_unvalued is not None]
+    to_sell = [line for line in valued if _gains(line)]
     return {
         "valued": valued[:_SHOWN],
         "hidden": len(valued) - len(valued[:_SHOWN]),
-        "to_sell": [line for line in valued if _gains(line)],
+        "to_sell": to_sell[:_SHOWN],
+        "hidden_to_sell": len(to_sell[_SHOWN:]),
         "gains": _gains,
         "unvalued": unvalued[:_SHOWN],
         "matched_unvalued": sum(line.outcome == "matched" for line in unvalued),

@@ -70,6 +70,16 @@ def test_a_sale_that_gains_nothing_is_not_advised(gain: float | None, listed: in
     assert len(_parts(worth)["to_sell"]) == listed
 
 
+def test_as_many_lines_to_sell_are_shown_as_others() -> None:
+    line: Any = SimpleNamespace(
+        why_unvalued=None, advice="sell", gain_of_selling=1.0, market_total=3.0, outcome="matched"
+    )
+    worth: Any = SimpleNamespace(lines=[line] * 10_000, refused=[])
+    parts = _parts(worth)
+    assert len(parts["to_sell"]) == len(parts["valued"]) == 200
+    assert parts["hidden_to_sell"] == parts["hidden"] == 9_800
+
+
 def test_pasted_lines(gateway: Gateway) -> None:
     assert "1 line matched" in words(page(upload(gateway, b"", text=CSV)))
 
