@@ -28,14 +28,23 @@ def names_columns(cells: Sequence[str], known: frozenset[str]) -> bool:
 
 
 class Header:
-    """The names of a table's columns, and whether a record below repeats them in any case."""
+    """The names of a table's columns, and whether a record below names columns too."""
 
     def __init__(self, cells: Sequence[str]) -> None:
         self._names = [simplified(cell) for cell in cells]
+        self._begin = next((at for at, name in enumerate(self._names) if name), 0)
         self._worded = [at for at, name in enumerate(self._names) if not _DIGIT.search(name)]
 
+    def is_replaced_by(self, cells: Sequence[str], known: frozenset[str]) -> bool:
+        """Return whether a record is the header of another table.
+
+        One that begins in a later column is not: it names what a column of this table consists of.
+        """
+        begins = any(cell.strip() for cell in cells[: self._begin + 1])
+        return begins and is_other_header(cells, known)
+
     def is_repeated_by(self, cells: Sequence[str]) -> bool:
-        """Return whether a record names the same columns again.
+        """Return whether a record names the same columns again in any case.
 
         Nearly every record has a number under a name without one: it is not simplified, which
         takes longer than reading it.

@@ -22,7 +22,6 @@ from pokewatch.market.tabular.header_rows import (
     REPEATED_HEADER,
     SECOND_TABLE,
     Header,
-    is_other_header,
     names_columns,
     simplified,
 )
@@ -247,11 +246,11 @@ def _columns(
     for record in records:
         if not any(cell.strip() for cell in record.cells):
             continue
-        cells = _without_end(record.cells, width)
+        cells = _without_end(record.cells, width, len(header))
         if names.is_repeated_by(cells):
             skipped.append(SkippedLine(record.line, _joined(cells), REPEATED_HEADER))
             continue
-        if is_other_header(cells, known):
+        if names.is_replaced_by(cells, known):
             skipped.extend(_second_table(record, records))
             break
         if fault := _fault(record, cells, width):
@@ -270,9 +269,9 @@ def _columns(
     )
 
 
-def _without_end(cells: list[str], width: int) -> list[str]:
-    """Return the cells without those beyond `width`, if these are empty."""
-    return cells if any(cell.strip() for cell in cells[width:]) else cells[:width]
+def _without_end(cells: list[str], width: int, most: int) -> list[str]:
+    """Return the cells of columns with a name, if none stands beyond the `most` of the header."""
+    return cells if any(cell.strip() for cell in cells[most:]) else cells[:width]
 
 
 def _second_table(first: _Record, rest: Iterator[_Record]) -> Iterator[SkippedLine]:

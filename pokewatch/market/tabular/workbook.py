@@ -197,7 +197,7 @@ def _workbook_sheet(
             continue
         texts = list(map(_text, row))
         repeated = number > header and named.is_repeated_by(texts[: len(names)])
-        second = second or (number > header and not repeated and is_other_header(texts, known))
+        second = second or (number > header and not repeated and named.is_replaced_by(texts, known))
         if fault := _row_fault(number <= header, repeated, second):
             skipped.append(SkippedLine(number, ", ".join(map(_text, row)), fault))
         else:

@@ -39,3 +39,21 @@ def test_what_follows_another_header_is_left_out_with_its_lines(tmp_path: Path) 
         3,
         3,
     )
+
+
+@pytest.mark.parametrize("margin", ["", ","])
+def test_a_second_row_of_the_header_is_no_table(tmp_path: Path, margin: str) -> None:
+    """As a spreadsheet saves a header whose cells are merged."""
+    lines = ["card_id,date,price,sold,", ",,,volume,trend", "a-1,2026-09-13,12.5,3,4"]
+    table = read(tmp_path, "".join(f"{margin}{line}\n" for line in lines))
+    assert table.prices["market_price"].to_pylist() == [12.5]
+    assert [(each.line, each.reason) for each in table.left_out] == [
+        (2, "date is missing"),
+        (2, "card_id is missing"),
+    ]
+
+
+def test_a_second_table_beside_a_margin_is_one(tmp_path: Path) -> None:
+    content = ",card_id,date,price\n,a-1,2026-09-13,12.5\n,set,date,value\n,Base,x,y\n"
+    (left,) = read(tmp_path, content).left_out
+    assert (left.reason, left.rows) == ("belongs to a second table, with other columns", 2)

@@ -381,3 +381,10 @@ def test_decimals_have_the_value_that_they_are_written_as(tmp_path: Path) -> Non
     pq.write_table(pa.table({"card_id": ids, "date": days, "market_price": prices}), path)
     read_back = {card: price for card, _, price in found(table_of(path))}
     assert read_back == {f"a-{each}": each / 100 for each in cents}
+
+
+def test_a_note_in_a_column_without_a_name_costs_no_row(tmp_path: Path) -> None:
+    lines = "card_id,date,price,,\na-1,2026-09-13,12.5,a note,\nb,2026-09-13,3,,x,y\n"
+    table = read(tmp_path, lines)
+    assert found(table) == A_12
+    assert [each.reason for each in table.left_out] == ["the line has 6 cells, not 3"]
