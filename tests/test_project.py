@@ -108,7 +108,6 @@ TESTED_ELSEWHERE = {
     "valuation/level_filter.py": "by the features; tests/valuation/test_features.py",
     "valuation/spread.py": "by the intervals; tests/valuation/test_intervals.py",
     "valuation/book/quotes.py": "by the reader; tests/valuation/book/test_reader.py",
-    "gateway/mcp/handlers_api.py": "by the endpoint; tests/gateway/mcp/test_endpoint.py",
     "gateway/mcp/tools.py": "by sessions; tests/gateway/mcp/test_endpoint.py",
     "gateway/api/export_routes.py": "a table; tests/contract/test_openapi.py",
     "gateway/api/v2_routes.py": "a table; tests/contract/test_openapi.py",

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from urllib.parse import urlencode
 
+from pokewatch.gateway.api.markets.assignment import VARIANT_HEADER
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.http.middleware import Answer, RequestContext
 from pokewatch.gateway.http.problems import ProblemError
@@ -16,12 +17,16 @@ Handlers = Mapping[str, Callable[[RequestContext], Awaitable[Answer | StreamedAn
 # The request to /mcp that is being answered, whose key the calls of a tool use.
 current_request: ContextVar[RequestContext] = ContextVar("current_request")
 
+_JSON = (b"content-type", b"application/json")
+# What a request to /mcp says of all its calls: the trace they are of, and the model that answers.
+_PASSED_ON = frozenset({b"traceparent", VARIANT_HEADER.lower().encode()})
+
 
 class HandlersApi:
     """The operations of a gateway, called in its process with the key of the request to /mcp.
 
-    The rate limit counts that request and not the calls. `operations` have paths without
-    parameters.
+    They are in its trace, and answered by the variant that it chooses. The rate limit counts that
+    request and not the calls. `operations` have paths without parameters.
     """
 
     def __init__(self, operations: Sequence[Operation], handlers: Handlers) -> None:
@@ -36,7 +41,7 @@ class HandlersApi:
             "method": method,
             "path": path,
             "query_string": urlencode(query).encode(),
-            "headers": [(b"content-type", b"application/json")],
+            "headers": [_JSON, *(each for each in outer.scope["headers"] if each[0] in _PASSED_ON)],
             "client": outer.scope.get("client"),
         }
         context = RequestContext(scope, outer.request_id)

@@ -114,6 +114,14 @@ def test_a_request_counts_once_towards_the_rate_limit(
     assert_problem(gateway.post("/mcp", call("movers"), headers=HEADERS), 429, "rate-limited")
 
 
+def test_a_request_chooses_the_variant_of_its_calls(gateway: Gateway) -> None:
+    headers = HEADERS | {"X-PokeWatch-Variant": "nobody"}
+    for tool, arguments in (("movers", {}), ("fair_price", {"card": "card_4"})):
+        result = gateway.post("/mcp", call(tool, **arguments), headers=headers).json()["result"]
+        assert result["isError"]
+        assert "expected champion or challenger, got 'nobody'" in result["content"][0]["text"]
+
+
 def test_answers_are_compressed_where_that_is_asked(gateway: Gateway) -> None:
     plain, packed = (
         gateway.post("/mcp", LIST, headers=HEADERS | {"Accept-Encoding": coding})
