@@ -101,6 +101,7 @@ class PageEndpoint:
             if visit.stale or current or not await poller.refresh():
                 break  # else the footer would be of other versions than the prices
         body = self._renderer.render(self._template, context, values, market, visit.stale)
+        visit.on_shown()
         if self._answers is not None and visit.versions and current and not visit.stale:
             self._answers.put(request, body, *next(iter(visit.versions)))
         return body

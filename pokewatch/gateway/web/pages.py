@@ -133,8 +133,8 @@ class Pages:
         if offered is not None:
             calls.append(CardQuery(card_id, "", offered, query.condition, query.fees))
         card, history, printings, value, *judged = await self._read(visit, *calls)
-        for answer, price in ((value, None), *((each, offered) for each in judged)):
-            self._log(visit, answer, price)
+        signals = [(value, None), *((each, offered) for each in judged)]
+        visit.on_shown = lambda: self._log(visit, signals)
         shown = last_days(history, RANGES[query.range])
         headers = visit.context.forwarded_headers()
         others = await cards_elsewhere(self._markets, visit.market, card, headers)
@@ -218,13 +218,13 @@ class Pages:
         visit.record(found)
         return found
 
-    def _log(self, visit: Visit, answer: FairPriceAnswer, offered: float | None) -> None:
-        if self._events is not None:
-            arm = self._markets.arm(answer.market, visit.context)
-            key, version = visit.context.key, answer.model_version
-            self._events.add(
-                key, arm, answer.market, answer.card_id, offered, answer.signal, version
-            )
+    def _log(self, visit: Visit, signals: Sequence[tuple[FairPriceAnswer, float | None]]) -> None:
+        if self._events is None:
+            return
+        for each, offered in signals:
+            arm = self._markets.arm(each.market, visit.context)
+            key, version = visit.context.key, each.model_version
+            self._events.add(key, arm, each.market, each.card_id, offered, each.signal, version)
 
     async def _answers(self, visit: Visit, calls: Sequence[CatalogCall | CardQuery]) -> list[Any]:
         headers = visit.context.forwarded_headers

@@ -227,6 +227,20 @@ def test_answers_of_the_api_and_the_pages_are_events(
     assert {(row["model_version"], row["market"]) for row in rows} == {("7", "simulated-0")}
 
 
+def test_a_page_that_is_made_again_for_another_model_is_one_exposure(
+    logged: Callable[[Callable[[Gateway], None]], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ask(gateway: Gateway) -> None:
+        poller = gateway.app.assembly.markets.first.poller
+        monkeypatch.setattr(poller, "served_versions", lambda: {("8", "dv-2")})
+        page = gateway.get("/cards/card_4?price=2.5", headers={"Accept": "text/html"})
+        assert page.status_code == 200
+
+    rows = logged(ask)
+    assert sorted(row["kind"] for row in rows) == ["exposure", "outcome"]
+
+
 def test_it_is_off_by_default(mlserver: Server, tmp_path: Path, home: Path) -> None:
     with gateway_at(mlserver.url, tmp_path) as gateway:
         assert gateway.post("/fair_price", {"card_id": "card_1"}).status_code == 200
