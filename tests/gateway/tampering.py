@@ -15,7 +15,10 @@ Tamper = Callable[[dict[str, Any]], Any]
 
 
 class TamperingServer(ThreadingHTTPServer):
-    """`tampers` maps path suffixes to functions that alter 200 replies; `asked` are the paths."""
+    """`tampers` maps path suffixes to functions that alter 200 replies; `asked` are the paths.
+
+    `renamed` maps paths to those that the model server is asked for in their place.
+    """
 
     daemon_threads = True
 
@@ -24,6 +27,7 @@ class TamperingServer(ThreadingHTTPServer):
         self.client = httpx.Client(base_url=upstream, timeout=30, verify=False)
         self.tampers: dict[str, Tamper] = {}
         self.asked: list[str] = []
+        self.renamed: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -82,9 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"content-type": "application/json"} if body is not None else {}
         refusal = self.server.refusal(self.path, body)
         if refusal is None:
-            response = self.server.client.request(
-                self.command, self.path, content=body, headers=headers
-            )
+            path = self.server.renamed.get(self.path, self.path)
+            response = self.server.client.request(self.command, path, content=body, headers=headers)
             status, content = response.status_code, self.server.altered(self.path, response)
         else:
             status, content = 422, refusal

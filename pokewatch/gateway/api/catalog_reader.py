@@ -1,5 +1,6 @@
 """Catalogue replies of the model server, from the cache or by a call."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pokewatch.contract import catalog_path
 from pokewatch.gateway.api.catalog_checks import check_versions
 from pokewatch.gateway.api.cursor import unknown_page
 from pokewatch.gateway.http.problems import (
+    UPSTREAM_FAULT,
     ProblemError,
     invalid,
     is_outage,
@@ -23,6 +25,9 @@ from pokewatch.gateway.upstream.v2_client import REFUSALS, RefusedError, V2Clien
 from pokewatch.gateway.upstream.v2_messages import Versions, decode_refusal
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
+logger = logging.getLogger("pokewatch.gateway.api.catalog_reader")
+
+_UNKNOWN_QUERY = "unknown query "  # how the model server's refusal of one begins
 _encode = msgspec.json.Encoder().encode
 
 
@@ -82,6 +87,7 @@ class CatalogReader:
         self._poller = poller
         self._answers = answers
         self._load = load
+        self._unknown_queries: set[str] = set()
 
     async def find(
         self, call: CatalogCall, headers: bytes, deadline: float = math.inf
@@ -185,7 +191,8 @@ class CatalogReader:
         """Return the reply to a query of a batch, or its problem."""
         body = bytes(answer.body)
         if answer.status in REFUSALS:
-            return self._problem(RefusedError(answer.status, decode_refusal(body)), call.payload)
+            refused = RefusedError(answer.status, decode_refusal(body))
+            return self._problem(refused, call.name, call.payload)
         if answer.status != 200:
             return self._upstream.bad_reply(f"{answer.status} to the query {call.name!r}")
         try:
@@ -206,7 +213,7 @@ class CatalogReader:
                 f"{self._path}/{name}", _encode(payload), headers, deadline
             )
         except RefusedError as refused:
-            raise self._problem(refused, payload) from refused
+            raise self._problem(refused, name, payload) from refused
         finally:
             self._load.leave(1)
 
@@ -220,9 +227,11 @@ class CatalogReader:
             raise self._upstream.bad_reply(str(error)) from error
         return call.finish(found)
 
-    def _problem(self, refused: RefusedError, payload: dict[str, Any]) -> ProblemError:
+    def _problem(self, refused: RefusedError, name: str, payload: dict[str, Any]) -> ProblemError:
         if refused.status != 404:
             return invalid("", str(refused))
+        if refused.refusal.error.startswith(_UNKNOWN_QUERY):
+            return self._unknown_query(name)
         if "card_id" in payload:
             return unknown_card(payload["card_id"], refused.refusal.near)
         if "set_id" in payload:
@@ -230,6 +239,18 @@ class CatalogReader:
         if "after" in payload:  # a card that another version of the data had
             return unknown_page()
         return self._upstream.bad_reply(str(refused))
+
+    def _unknown_query(self, name: str) -> ProblemError:
+        """Return the problem of a query that an older model server does not have; log it once."""
+        if name not in self._unknown_queries:
+            self._unknown_queries.add(name)
+            market = self._upstream.market
+            logger.warning(
+                "the model server is older than the gateway and lacks a query",
+                extra={"query": name, "market": market},
+            )
+        detail = f"the model server is older than the gateway and lacks the query {name!r}"
+        return ProblemError(UPSTREAM_FAULT, detail)
 
 
 def _decoded(call: CatalogCall, found: FoundAnswer) -> Any:

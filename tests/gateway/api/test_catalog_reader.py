@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.conftest import Gateway
+from tests.gateway.problems import assert_problem
 from tests.gateway.tampering import Tamper, TamperingServer
 
 BROWSER = {"Accept": "text/html"}
@@ -70,3 +71,27 @@ def test_a_page_and_the_api_agree_on_what_a_batch_brought(behind: Gateway) -> No
     cached = behind.get("/cards/card_4/history").content
     other = behind.get("/cards/card_4/history?from=2026-01-01").content
     assert json.loads(cached) == json.loads(other)
+
+
+def test_a_query_that_an_older_model_server_lacks_is_reported_once_and_is_no_failure(
+    behind: Gateway, tampering_server: TamperingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    tampering_server.renamed["/catalog/names"] = "/catalog/of_a_newer_release"
+    for _ in range(3):
+        found = behind.get("/cards/card_404", headers=BROWSER)
+        assert found.status_code == 404
+        assert 'href="/cards/card_4"' in found.text
+    assert [record.message for record in caplog.records] == [
+        "the model server is older than the gateway and lacks a query"
+    ]
+    assert caplog.records[0].__dict__["query"] == "names"
+
+
+def test_a_query_about_a_card_that_is_lacking_is_not_an_unknown_card(
+    behind: Gateway, tampering_server: TamperingServer
+) -> None:
+    tampering_server.renamed["/catalog/printings"] = "/catalog/of_a_newer_release"
+    problem = assert_problem(behind.get("/cards/card_4/printings"), 502, "upstream-fault")
+    assert problem["detail"] == (
+        "the model server is older than the gateway and lacks the query 'printings'"
+    )
