@@ -19,12 +19,15 @@ _PRODUCT = re.compile("[0-9]{1,20}")
 async def cards_elsewhere(
     markets: Markets, market: MarketBackend, card: CardAnswer, headers: bytes
 ) -> list[CardElsewhere]:
-    """Return the cards of the same TCGplayer product in other markets that can be reached."""
+    """Return the cards of the same TCGplayer product in other markets that can be reached.
+
+    `market` may be a challenger, which is of the same market as its champion.
+    """
     product = card.product_id
     if markets.only is not None or product is None or not _PRODUCT.fullmatch(product):
         return []
     call = CatalogCall("product", {"product_id": product}, CardList, checks.check_list)
-    others = [each for each in markets.backends if each is not market]
+    others = [each for each in markets.backends if each.name != market.name]
     found = await asyncio.gather(*(_read(each, call, headers) for each in others))
     return [row for rows in found for row in rows]
 
