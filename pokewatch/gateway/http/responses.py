@@ -33,6 +33,25 @@ class _Sent:
 _SENT = _Sent()
 
 
+def _without_chunks(send: Send, cycle: Any) -> Send:
+    """Return a `send` for a client of HTTP/1.0, which knows no chunks (RFC 9112, 6.1).
+
+    A body of unknown length ends with the connection.
+    """
+    unframed = False
+
+    async def send_unchunked(message: Message) -> None:
+        nonlocal unframed
+        if message["type"] == "http.response.start":
+            unframed = all(name != b"content-length" for name, _ in message["headers"])
+            cycle.chunked_encoding = False if unframed else None
+        elif unframed:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    return send_unchunked
+
+
 class _ResponseWriter:
     """Writes a 200 response whose body is its second message at once. Others are left to uvicorn.
 
@@ -42,8 +61,9 @@ class _ResponseWriter:
     __slots__ = ("_cycle", "_send", "_start")
 
     def __init__(self, send: Send) -> None:
-        self._send = send
         self._cycle: Any = send.__self__  # type: ignore[attr-defined]  # RequestResponseCycle
+        is_old = self._cycle.scope["http_version"] == "1.0"
+        self._send = _without_chunks(send, self._cycle) if is_old else send
         self._start: Message | None = None
 
     def send(self, message: Message) -> Awaitable[None]:

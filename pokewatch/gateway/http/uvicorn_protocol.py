@@ -146,7 +146,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def _check_header(self, name: bytes, value: bytes) -> bytes:
         """Return the value of a header that decides how the body is read, if it is supported."""
         if name == b"expect":
-            self.expect_100_continue |= value.lower() == b"100-continue"
+            continues = value.lower() == b"100-continue" and self.parser.get_http_version() == "1.1"
+            self.expect_100_continue |= continues
         elif name == b"content-length":
             if len(value) > _MAX_LENGTH_DIGITS:
                 detail = f"the content-length has {len(value)} digits, at most "

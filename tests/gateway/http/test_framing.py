@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from pokewatch.gateway.app import raise_problem
 from pokewatch.gateway.http.logs import AccessLog
 from pokewatch.gateway.http.middleware import JSON, RequestMiddleware, context_of, send_response
 from pokewatch.gateway.http.problems import MALFORMED, ProblemError
+from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
 from pokewatch.gateway.http.uvicorn_protocol import MAX_PIPELINED
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.server import uvicorn_config
@@ -30,8 +32,13 @@ HEAD = b"POST /bad HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
+async def parts() -> AsyncIterator[bytes]:
+    yield b'["a",'
+    yield b'"b"]'
+
+
 class Echo(RequestMiddleware):
-    """Responds with the method, path and body of each request."""
+    """Responds with the method, path and body of each request, or with `parts` to /parts."""
 
     def __init__(self) -> None:
         metrics = Metrics()
@@ -50,6 +57,10 @@ class Echo(RequestMiddleware):
             body += message["body"]
             more = message["more_body"]
         await asyncio.sleep(0)
+        if scope["path"] == "/parts":
+            answer = StreamedAnswer(200, [JSON], parts())
+            await send_stream(context_of(scope), receive, send, answer)
+            return
         found = json.dumps([scope["method"], scope["path"], body.decode("latin-1")])
         await send_response(context_of(scope), send, 200, [JSON], found.encode())
 
@@ -315,6 +326,27 @@ def test_a_malformed_request_gets_one_response_in_turn_and_the_last(
     assert (last[0], last[1]["status"]) == (status, status)
     assert last[1]["type"] == ("/docs#malformed" if status == 400 else "/docs#unsupported")
     assert last[1]["request_id"]
+
+
+@pytest.mark.parametrize(
+    ("version", "body"),
+    [(b"1.0", b'["a","b"]'), (b"1.1", b'5\r\n["a",\r\n4\r\n"b"]\r\n0\r\n\r\n')],
+    ids=["1.0", "1.1"],
+)
+def test_http_1_0_gets_no_chunks(version: bytes, body: bytes) -> None:
+    found = converse([b"GET /parts HTTP/%s\r\nHost: x\r\nConnection: close\r\n\r\n" % version])
+    head, _, received = found.partition(b"\r\n\r\n")
+    assert received == body
+    assert (b"transfer-encoding: chunked" in head) == (version == b"1.1")
+    head = converse([b"HEAD /parts HTTP/%s\r\nHost: x\r\nConnection: close\r\n\r\n" % version])
+    assert head.endswith(b"\r\n\r\n")
+
+
+def test_http_1_0_is_not_asked_to_continue() -> None:
+    sent = b"POST /old HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}"
+    found = converse([sent])
+    assert found.startswith(b"HTTP/1.1 200 ")
+    assert parsed(found) == [(200, ["POST", "/old", "{}"])]
 
 
 def test_http_1_0_needs_no_host_and_lists_may_be_sent_in_lines() -> None:
