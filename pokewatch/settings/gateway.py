@@ -101,8 +101,9 @@ class GatewaySettings(Section):
         1,
         gt=0,
         allow_inf_nan=False,
-        description="Timeout of one market in an answer of several, after which it is left out; a "
-        "quarter of it if the market did not answer the last poll.",
+        description="Timeout of one market in an answer of several, and of the names of cards on "
+        "a page, after which they are left out; a quarter of it if the market did not answer the "
+        "last poll.",
     )
     deadline_seconds: float = Field(
         3,

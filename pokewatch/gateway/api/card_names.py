@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from pokewatch.contract import MAX_PAGE_SIZE
-from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
+from pokewatch.gateway.api.catalog_reader import CatalogCall
+from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.reply_checks import is_card_id
 
@@ -32,15 +33,15 @@ class CardNames(msgspec.Struct, frozen=True):
 
 
 async def names_of(
-    slugs: Iterable[str], reader: CatalogReader, headers: bytes
+    slugs: Iterable[str], market: MarketBackend, headers: bytes
 ) -> dict[str, CardName]:
-    """Return the names of up to MAX_PAGE_SIZE cards by slug, {} if they cannot be read."""
+    """Return the names of up to MAX_PAGE_SIZE cards by slug, {} if they cannot be read in time."""
     cards = tuple(dict.fromkeys(slugs))[:MAX_PAGE_SIZE]
     if not cards:
         return {}
     try:
         call = CatalogCall("names", {"cards": cards}, CardNames, _check)
-        found: CardNames = await reader.read(call, headers)
+        found: CardNames = await market.reader.read(call, headers, market.merge_deadline())
     except ProblemError:
         return {}  # the slugs say enough to find the cards
     return {card.slug: card for card in found.cards}

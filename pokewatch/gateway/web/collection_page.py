@@ -68,7 +68,7 @@ class CollectionPage:
             return self._form(context, problem, {"text": text, "fees": fees})
         parts = _parts(worth)
         candidates = [slug for line in parts["unvalued"] for slug in line.candidates]
-        names = await names_of(candidates, market.reader, context.forwarded_headers())
+        names = await names_of(candidates, market, context.forwarded_headers())
         values = {"problem": None, "worth": worth, "names": names, **parts}
         return self._answer(context, 200, values)
 

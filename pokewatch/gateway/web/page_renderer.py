@@ -99,8 +99,8 @@ class PageRenderer:
 
     async def problem(self, context: RequestContext, problem: ProblemError) -> Answer:
         """Return the page of a problem, with the names of the similar cards."""
-        reader = self._named(context).reader
-        names = await names_of(problem.near, reader, context.forwarded_headers())
+        market = self._named(context)
+        names = await names_of(problem.near, market, context.forwarded_headers())
         values = {"kind": problem.kind, "detail": problem.detail, "back": ""}
         values |= {"near": problem.near, "names": names}
         values |= _query_fault(context, problem)

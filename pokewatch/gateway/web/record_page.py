@@ -65,7 +65,7 @@ async def _missed_cards(found: TrackRecordAnswer, visit: Visit) -> dict[str, Car
     """Return the cards of the worst misses by slug, with the numbers that the catalogue has."""
     misses = [miss for each in found.horizons for miss in each.worst_misses]
     headers = visit.context.forwarded_headers()
-    known = await names_of([miss.slug for miss in misses], visit.market.reader, headers)
+    known = await names_of([miss.slug for miss in misses], visit.market, headers)
     return {miss.slug: _missed_card(miss, known.get(miss.slug)) for miss in misses}
 
 

@@ -114,7 +114,7 @@ class WatchPage:
             return [each.slug for each in watches if each.market == market]
 
         found = await asyncio.gather(
-            *(names_of(slugs(each.id), each.reader, headers) for each in backends)
+            *(names_of(slugs(each.id), each, headers) for each in backends)
         )
         return {
             (market.id, slug): card

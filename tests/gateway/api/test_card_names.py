@@ -7,6 +7,8 @@ from pokewatch.contract import MAX_PAGE_SIZE
 from pokewatch.gateway.api.card_names import CardName, CardNames, names_of
 from pokewatch.gateway.http.problems import unavailable
 
+DEADLINE = 5.0
+
 
 class Reader:
     """A catalogue that knows every card but `nobody`, or that is down."""
@@ -15,7 +17,8 @@ class Reader:
         self.asked: list[tuple[str, ...]] = []
         self._down = down
 
-    async def read(self, call: Any, headers: bytes) -> CardNames:
+    async def read(self, call: Any, headers: bytes, deadline: float) -> CardNames:
+        assert deadline == DEADLINE
         if self._down:
             raise unavailable("down")
         self.asked.append(call.payload["cards"])
@@ -27,8 +30,19 @@ class Reader:
         return found
 
 
+class Market:
+    """A market whose names are waited for until DEADLINE."""
+
+    def __init__(self, reader: Any) -> None:
+        self.reader = reader
+
+    def merge_deadline(self) -> float:
+        return DEADLINE
+
+
 def names(reader: Any, *slugs: str) -> dict[str, CardName]:
-    return asyncio.run(names_of(slugs, reader, b""))
+    market: Any = Market(reader)
+    return asyncio.run(names_of(slugs, market, b""))
 
 
 def test_each_card_is_asked_for_once_and_unknown_ones_are_left_out() -> None:
@@ -51,7 +65,7 @@ def test_there_are_none_while_the_model_server_is_down() -> None:
 @pytest.mark.parametrize("card", [CardName("<b>", "a", "A", "S"), CardName("b", "b", "B", "S")])
 def test_a_reply_of_other_cards_is_unusable(card: CardName) -> None:
     class Wrong(Reader):
-        async def read(self, call: Any, headers: bytes) -> CardNames:
+        async def read(self, call: Any, headers: bytes, deadline: float) -> CardNames:
             call.check(CardNames([card], "1", "2"), call.payload)
             raise AssertionError
 

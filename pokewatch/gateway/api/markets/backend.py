@@ -179,7 +179,10 @@ class MarketBackend:
         return self.poller.served.currency if self.poller.served else ""
 
     def merge_deadline(self) -> float:
-        """Return until when an answer of several markets waits for this one, in the loop's time."""
+        """Return until when an answer waits for what it can do without, in the loop's time.
+
+        That is one of several markets, or the names of cards.
+        """
         seconds = self._shared.settings.merge_seconds
         away = self.poller.problem is not None
         return asyncio.get_running_loop().time() + (seconds / 4 if away else seconds)
