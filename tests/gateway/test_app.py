@@ -79,6 +79,21 @@ def test_a_card_without_a_fair_price_is_hold(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/fair_price", {"card_id": "card_4"}),
+        ("/fair_price/batch", {"cards": [{"card_id": "card_4"}]}),
+        ("/signal", {"market_price": 90, "fair_price": 100}),
+    ],
+)
+def test_a_parameter_that_belongs_into_the_body_is_not_ignored(
+    gateway: Gateway, path: str, body: dict[str, Any]
+) -> None:
+    problem = assert_problem(gateway.post(f"{path}?market=simulated-1", body), 422, "invalid")
+    assert problem["errors"] == [{"pointer": "?market", "detail": "is not a known parameter"}]
+
+
+@pytest.mark.parametrize(
     ("body", "status", "name", "pointer"),
     [
         ({"card_id": "nobody"}, 404, "unknown-card", None),

@@ -18,7 +18,7 @@ from pokewatch.gateway.api.composition import (
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.markets.mixed_prices import MixedPrices
-from pokewatch.gateway.api.queries import require_day
+from pokewatch.gateway.api.queries import NoQuery, parse_query, require_day
 from pokewatch.gateway.api.schemas import (
     BatchProblem,
     BatchRequest,
@@ -64,6 +64,7 @@ class FairPriceEndpoint:
         self._events = events
 
     async def fair_price(self, context: RequestContext) -> Answer:
+        parse_query(NoQuery, context.scope["query_string"])
         request = decode(_decode_fair_price, context.body)
         market = self._markets.of_card(request.card_id, request.market)
         prices = market.for_request(context).prices
@@ -94,6 +95,7 @@ class BatchEndpoint:
         self._events = events
 
     async def fair_prices(self, context: RequestContext) -> Answer:
+        parse_query(NoQuery, context.scope["query_string"])
         rows = _batch_rows(context.body)
         outcomes = await self._outcomes(rows, context)
         if self._events is not None:
@@ -185,6 +187,7 @@ class SignalEndpoint:
         self._markets = markets
 
     async def signal(self, context: RequestContext) -> Answer:
+        parse_query(NoQuery, context.scope["query_string"])
         request = decode(_decode_signal, context.body)
         _check_interval(request)
         currency = self._markets.chosen(request.market).currency

@@ -38,6 +38,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Returns the fair price of a card with a 90% interval, and BUY, SELL or HOLD for its "
         "market price or for a price offered to you.",
         request=schemas.FairPriceRequest,
+        query=queries.NoQuery,
         max_bytes=_ONE_CARD,
         example={"card_id": EXAMPLE.slug, "market_price": EXAMPLE.price},
         problems=(
@@ -61,6 +62,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "of several markets. A batch counts as one request towards the rate limit.",
         scope="batch",
         request=schemas.BatchRequest,
+        query=queries.NoQuery,
         example={
             "cards": [
                 {"card_id": EXAMPLE.slug},
@@ -79,6 +81,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Returns BUY, SELL or HOLD for any price and fair price, by the thresholds of the request "
         "or of the server.",
         request=schemas.SignalRequest,
+        query=queries.NoQuery,
         max_bytes=_ONE_CARD,
         example={"market_price": 90.0, "fair_price": 100.0},
         problems=(*AUTHENTICATED, *WITH_BODY, *_CURRENCY, *UPSTREAM),
