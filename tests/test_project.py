@@ -65,7 +65,6 @@ TESTED_ELSEWHERE = {
     "gateway/api/openapi.py": "tests/contract/test_openapi.py",
     "gateway/api/routes.py": "tests/contract/test_openapi.py",
     "gateway/http/problems.py": "tests/contract/test_problems.py",
-    "gateway/api/queries.py": "by the routes; tests/gateway/api/test_catalog.py",
     "gateway/api/status.py": "by the application; tests/gateway/test_app.py",
     "gateway/upstream/transport.py": "interfaces; tests/in_process/test_same_answers.py",
     "gateway/upstream/version_poller.py": "by its client; tests/gateway/upstream/test_v2_client.py",

@@ -2,7 +2,7 @@
 
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -231,8 +231,7 @@ def parse_query(model: type[Query], text: bytes) -> Query:
             max_num_fields=MAX_FIELDS,
         )
     except ValueError:
-        detail = f"must be at most {MAX_FIELDS} parameters in percent-encoded UTF-8"
-        raise invalid("?", detail) from None
+        raise _unreadable(text) from None
     for name, value in fields:
         if name in values:
             raise invalid(f"?{name[:80]}", "repeated parameter, expected it once")
@@ -246,6 +245,20 @@ def parse_query(model: type[Query], text: bytes) -> Query:
         if isinstance(number, int) and str(number) != given:
             raise invalid(f"?{name}", f"must be an integer in digits, not {given[:40]!r}")
     return found
+
+
+def _unreadable(text: bytes) -> ProblemError:
+    """Return the problem of a query that has too many parameters, or is not UTF-8."""
+    fields = text.split(b"&")
+    if len(fields) > MAX_FIELDS:
+        return invalid("?", f"must be at most {MAX_FIELDS} parameters, not {len(fields)}")
+    for field in fields:
+        name, _, value = (part.decode("latin-1") for part in field.partition(b"="))
+        try:
+            unquote_to_bytes(field).decode()
+        except UnicodeDecodeError:
+            return invalid(f"?{name[:80]}", f"must be percent-encoded UTF-8, not {value[:40]!r}")
+    return invalid("?", "must be percent-encoded UTF-8")
 
 
 def _fault(message: str, model: type[Any], values: dict[str, str]) -> ProblemError:
