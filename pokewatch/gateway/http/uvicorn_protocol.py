@@ -13,6 +13,7 @@ MAX_HEAD_BYTES = 64 * 1024  # after the read in which the head begins
 MAX_PIPELINED = 64
 MIN_READ_RATE = 1_024  # bytes a second
 
+_MAX_TARGET = 65_535  # bytes, for httptools
 _MAX_LENGTH_DIGITS = 20  # of a Content-Length: those of the largest 64-bit number
 _CLOSE = ((b"connection", b"close"),)
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
@@ -213,9 +214,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle is not None and self.cycle.more_body:
             self._end_body_early()
         else:
-            # uvicorn's on_headers_complete fails where the target has no path.
-            callback = isinstance(error, httptools.HttpParserCallbackError)
-            cause = "the target has no path" if callback else str(error)
+            cause = str(error)
+            if isinstance(error, httptools.HttpParserCallbackError):  # of uvicorn
+                too_long = f"the target is longer than {_MAX_TARGET:,} bytes"
+                cause = too_long if len(self.url) > _MAX_TARGET else "the target has no path"
             detail = f"the request is not valid HTTP/1.1: {cause}"
             problem = self._problem or ProblemError(MALFORMED, detail, headers=_CLOSE)
             self._send_problem(problem, "HEAD" if is_head else "")

@@ -120,6 +120,12 @@ def test_an_endless_head_closes_the_connection(urls: tuple[str, str]) -> None:
     assert found == b""
 
 
+def test_a_target_that_is_too_long_is_said_to_be(urls: tuple[str, str]) -> None:
+    found = answers(urls[0], b"GET /health?%s HTTP/1.1\r\nHost: test\r\n\r\n" % (b"a" * 65_600))
+    assert found.startswith(b"HTTP/1.1 400 ")
+    assert b"not valid HTTP/1.1: the target is longer than 65,535 bytes" in found
+
+
 def test_a_head_that_begins_in_a_large_read_is_accepted(urls: tuple[str, str]) -> None:
     """The head follows a large body and is split between two reads."""
     body = b"x" * 200_000
