@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from inspect import cleandoc
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -270,7 +271,7 @@ def make_server(api: Api) -> MCPServer[Any]:
         tools.movers,
         tools.track_record,
     ):
-        server.add_tool(tool, annotations=_READ_ONLY)
+        server.add_tool(tool, description=cleandoc(tool.__doc__ or ""), annotations=_READ_ONLY)
     return server
 
 

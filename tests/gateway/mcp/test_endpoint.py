@@ -75,6 +75,12 @@ def test_what_is_wrong_is_said(
     assert "pydantic" not in found
 
 
+def test_descriptions_are_not_indented(gateway: Gateway) -> None:
+    listed = gateway.post("/mcp", LIST, headers=HEADERS).json()["result"]["tools"]
+    assert [tool["name"] for tool in listed if "\n " in tool["description"]] == []
+    assert all(tool["description"] for tool in listed)
+
+
 def test_a_similar_name_is_found_and_said_to_be_similar(gateway: Gateway) -> None:
     async def search(client: Any) -> Any:
         return await client.call_tool("search_cards", {"query": "pokemno 4"})
