@@ -4,18 +4,22 @@
 def preferred(accept: bytes, kinds: tuple[bytes, bytes]) -> bytes:
     """Return which of two media types a header asks for: the second only if it is named.
 
-    It must have no less weight than the first. Wildcards do not name it: `*/*` is what programs
-    send.
+    It must have more weight than the first, or as much and be named before it: generated clients
+    name all the types of an answer, in the order of the document. Wildcards do not name it: `*/*`
+    is what programs send.
     """
     default, other = kinds
     if other not in accept.lower():
         return default
     weights = weights_in(accept)
-    return other if 0 < weights.get(other, 0.0) >= weights.get(default, 0.0) else default
+    first, second = weights.get(default, 0.0), weights.get(other, 0.0)
+    if second == first > 0:
+        return min(kinds, key=list(weights).index)
+    return other if second > first else default
 
 
 def weights_in(header: bytes) -> dict[bytes, float]:
-    """Return the weight of each lower-case name of a header (RFC 9110, 12.4.2).
+    """Return the weight of each lower-case name of a header (RFC 9110, 12.4.2), in its order.
 
     It is 1 where none is given, and 0 where it is not a number.
     """
