@@ -24,7 +24,6 @@ def both(two_markets: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A gateway of both markets, the dollars first. It hardly polls: no model changes."""
     urls = ",".join(f"{market}={two_markets.url}" for market in ("simulated-1", "file-europe"))
     folder = tmp_path_factory.mktemp("both")
-    times = {"market_urls": urls, "watch_seconds": 10}
-    with gateway_at(two_markets.url, folder, **times) as gateway:
+    with gateway_at(two_markets.url, folder, market_urls=urls, watch_seconds=10) as gateway:
         wait_for_markets(gateway, "simulated-1", "file-europe")
         yield gateway
