@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,30 @@ def test_no_list_is_untyped() -> None:
     schemas = dict(document()["components"]["schemas"])
     del schemas["V2Tensor"]  # whose items are of the tensor's datatype
     assert all(each.get("items") for each in lists(schemas))
+
+
+def enumerations(node: Any) -> Iterator[Any]:
+    """Yield the schemas that list their values."""
+    if isinstance(node, dict) and isinstance(node.get("enum"), list):
+        yield node
+    for value in node.values() if isinstance(node, dict) else node:
+        if isinstance(value, dict | list):
+            yield from enumerations(value)
+
+
+def test_every_enumeration_has_the_type_of_its_values() -> None:
+    found, types = document(), {"integer": int, "string": str}
+    for each in enumerations(found):
+        assert {type(value) for value in each["enum"]} == {types[each["type"]]}, each
+    days = found["components"]["schemas"]["PriceChanges"]["properties"]["days"]
+    assert (days["type"], days["enum"]) == ("integer", [1, 7, 30])
+
+
+def test_every_answer_has_a_schema() -> None:
+    for path, methods in document()["paths"].items():
+        answers = chain.from_iterable(each["responses"].values() for each in methods.values())
+        contents = chain.from_iterable(each.get("content", {}).values() for each in answers)
+        assert all("schema" in each for each in contents), path
 
 
 def test_it_has_every_route(gateway: Gateway) -> None:

@@ -186,7 +186,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
             "RateLimit-Policy": _header("The rate limit of the key."),
         }
     content: dict[str, Any] = (
-        {operation.response: {}}
+        {operation.response: {"schema": _file_schema(operation.response)}}
         if isinstance(operation.response, str)
         else {"application/json": {"schema": _ref(operation.response)}}
     )
@@ -228,6 +228,12 @@ def _problem(kinds: list[Kind]) -> dict[str, Any]:
     return found
 
 
+def _file_schema(media_type: str) -> dict[str, str]:
+    """Return the schema of a body that is not JSON, without which generated clients skip it."""
+    is_text = media_type.startswith("text/")
+    return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
+
+
 def _header(description: str, kind: str = "string") -> dict[str, Any]:
     return {"description": description, "schema": {"type": kind}}
 
@@ -239,12 +245,19 @@ def _ref(model: Any) -> dict[str, Any]:
 
 
 def _portable(node: Any) -> Any:
-    """Return plain JSON types with portable texts."""
+    """Return plain JSON types with portable texts, and enumerations with the type of their values.
+
+    Generators for Java cannot tell it from the values.
+    """
     if isinstance(node, dict):
-        return {
+        found = {
             key: _portable_text(key, value) if isinstance(value, str) else _portable(value)
             for key, value in node.items()
         }
+        values = found.get("enum")
+        if isinstance(values, list) and "type" not in found:
+            found["type"] = "integer" if isinstance(values[0], int) else "string"
+        return found
     return [_portable(item) for item in node] if isinstance(node, list | tuple) else node
 
 

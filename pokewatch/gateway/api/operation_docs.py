@@ -105,4 +105,4 @@ def _type(field: Schema) -> str:
         return " or ".join(_type(each) for each in field["anyOf"])
     if field.get("type") == "array":
         return f"list of {_type(field.get('items') or {})}"
-    return str(field.get("type", "string" if "enum" in field else "any"))
+    return str(field.get("type", "any"))
