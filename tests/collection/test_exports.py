@@ -236,7 +236,7 @@ def test_a_line_that_ends_before_its_number_of_copies_is_left_out() -> None:
     found = read("name,quantity,set,note\nMew,2\nMew\nAbra,1,Base,x\nGastly,1,Fos")
     assert [(line.name, line.quantity) for line in found.lines] == [("Mew", 2), ("Abra", 1)]
     assert [(each.line, each.text, each.reason) for each in found.refused] == [
-        (3, "Mew", "the line has 1 cell, not 4"),
+        (3, "Mew", "the line has 1 cell, not 4: it ends before 'quantity'"),
         (5, "Gastly, 1, Fos", "the file ends in the line: the line has 3 cells, not 4"),
     ]
     assert found.notes[0] == (

@@ -17,12 +17,16 @@ def without_cut_lines(sheet: Sheet, needed: Iterable[int]) -> Sheet:
     """
     if not sheet.short:
         return sheet
-    least = max(needed, default=-1) + 1
-    cut = {line for line, cells in sheet.short.items() if cells < least}
+    columns = sorted(needed)
+    lacking = {
+        line: next((at for at in columns if at >= cells), None)
+        for line, cells in sheet.short.items()
+    }
+    cut = {line: sheet.names[at] for line, at in lacking.items() if at is not None}
     stays = np.array([line not in cut for line in sheet.line.tolist()], dtype=np.bool_)
     skipped = [
-        SkippedLine(line, _text(sheet, line), _length(sheet.short[line], len(sheet.names)))
-        for line in sorted(cut)
+        SkippedLine(line, _text(sheet, line), _cut_before(name, sheet, line))
+        for line, name in sorted(cut.items())
     ]
     return replace(
         sheet,
@@ -30,7 +34,7 @@ def without_cut_lines(sheet: Sheet, needed: Iterable[int]) -> Sheet:
         line=sheet.line[stays],
         skipped=(*sheet.skipped, *skipped),
         short={},
-        notes=(*sheet.notes, *_notes(sorted(sheet.short.keys() - cut))),
+        notes=(*sheet.notes, *_notes(sorted(sheet.short.keys() - cut.keys()))),
     )
 
 
@@ -41,12 +45,13 @@ def length_fault(cells: int, width: int, ended: bool = True) -> str:
     """
     if cells == width or (cells < width and ended):
         return ""
-    fault = _length(cells, width)
+    fault = f"the line has {counted(cells, 'cell')}, not {width}"
     return fault if cells > width else f"the file ends in the line: {fault}"
 
 
-def _length(cells: int, width: int) -> str:
-    return f"the line has {counted(cells, 'cell')}, not {width}"
+def _cut_before(name: str, sheet: Sheet, line: int) -> str:
+    cells = counted(sheet.short[line], "cell")
+    return f"the line has {cells}, not {len(sheet.names)}: it ends before {shortened(name)}"
 
 
 def _text(sheet: Sheet, line: int) -> str:

@@ -51,7 +51,9 @@ def test_a_csv_is_read_by_the_names_of_its_columns(panel: Path) -> None:
         ("base-4", 22, 101.5, 91.0),
         ("base-58", 22, None, 4.0),
     ]
-    assert batch.rejected["reason"].to_pylist() == ["the line has 2 cells, not 5"]
+    assert batch.rejected["reason"].to_pylist() == [
+        "the line has 2 cells, not 5: it ends before 'Price'"
+    ]
     assert source.catalog()["set_name"].to_pylist() == ["Base", "Base"]
 
 
@@ -71,7 +73,7 @@ def test_a_day_of_bad_rows_alone_is_there_to_be_held(panel: Path, tmp_path: Path
     assert list(report.held) == [date(2025, 10, 23)]
     assert report.missing == [date(2025, 10, 21)]
     assert dict(report.quarantined) == {
-        "the line has 2 cells, not 5": 1,
+        "the line has 2 cells, not 5: it ends before 'Price'": 1,
         "market_price is not a number": 1,
     }
     assert (

@@ -45,9 +45,9 @@ def test_a_day_that_a_line_lacks_has_no_price() -> None:
 def test_a_line_that_ends_before_a_needed_column_is_left_out(line: str) -> None:
     table = prices_of(f'{line}\n"b",2026-09-13,7.5,7,Base\n')
     assert [row["card_id"] for row in table.prices.to_pylist()] == ["b"]
-    cells = "1 cell" if line == "a" else "2 cells"
+    cells, name = ("1 cell", "date") if line == "a" else ("2 cells", "market_price")
     assert [str(each) for each in table.left_out] == [
-        f"1 row left out: the line has {cells}, not 5 (first in line 2: "
+        f"1 row left out: the line has {cells}, not 5: it ends before {name!r} (first in line 2: "
         f"'{line.replace(',', ', ')}')"
     ]
 
