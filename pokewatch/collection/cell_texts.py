@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from pokewatch.csv_cells import text_of_cell
-from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
-from pokewatch.market.tabular.sheet import shortened
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_error_value, is_placeholder
+from pokewatch.market.tabular.sheet import MERGED, UNCOMPUTED, shortened
 from pokewatch.plain_text import INVISIBLE_PATTERN, plain
 
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
@@ -17,8 +17,6 @@ _COUNTED = _WHOLE | {"quantity", "added"}
 _DESCRIBING = _WHOLE | {"set_name", "set_code", "printing", "language", "condition", "game"}
 # Numbers that stand for words: in a column with empty cells, programs store 1 as 1.0.
 _CODED = _DESCRIBING | {"grade", "reverse", "holo", "playset", "first_edition"}
-# What a spreadsheet shows in place of a value, in its own language: "#REF!", "#BEZUG!", "Err:502".
-_ERROR = re.compile(r"#[^\W\d]\S*[!?]|#¡\S+!|#N/\w+|#NV|#NA|Err:\d{3}|#{3,}", re.IGNORECASE)
 _MEANT = {"printing": "-", "number": "?"}  # no foil; the number of an Unown
 
 
@@ -49,6 +47,10 @@ def cell_text(cell: Any, field: str) -> str:
 
 def cell_fault(text: str) -> str:
     """Return what an error value of a spreadsheet is, "" for any other text."""
-    if text.startswith(("#", "E", "e")) and _ERROR.fullmatch(text):
+    if text == MERGED:
+        return f"is {text}: write it in each row"
+    if text.startswith(UNCOMPUTED):
+        return f"is {text}: open the file in a spreadsheet and save it"
+    if is_error_value(text):
         return f"is {shortened(text)}, an error of the spreadsheet: correct the cell"
     return ""

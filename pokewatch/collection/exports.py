@@ -31,7 +31,7 @@ from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
-from pokewatch.market.tabular.short_lines import without_cut_lines
+from pokewatch.market.tabular.uneven_lines import without_cut_lines
 
 NO_COPY = "it counts no copy"
 NO_COPIES = "no column has the number of copies, so each line counts as one"

@@ -12,8 +12,8 @@ from pokewatch.market.catalog import slugify
 from pokewatch.market.prices import CARD_ID_PATTERN
 from pokewatch.market.tabular.cells import plain_texts
 from pokewatch.market.tabular.columns import Columns
-from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
-from pokewatch.market.tabular.sheet import Sheet
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_error_value, is_placeholder
+from pokewatch.market.tabular.sheet import MERGED, UNCOMPUTED, Sheet
 
 _NAME_FIELDS = ("name", "set_name", "set_id", "number", "printing")
 _WHOLE = frozenset({"product_id", "number"})
@@ -98,8 +98,10 @@ def _are_whole(texts: pa.Array) -> bool:
 
 
 def _is_nothing(text: str) -> bool:
-    if text == "?" or (_DIGIT.search(text) and "#" not in text):  # "?" is the number of an Unown
-        return False  # of words for nothing, "#DIV/0!" alone has a digit
+    if is_error_value(text) or text == MERGED or text.startswith(UNCOMPUTED):
+        return True
+    if text == "?" or _DIGIT.search(text):  # "?" is the number of an Unown
+        return False  # no word for nothing has a digit
     return is_placeholder(text)
 
 

@@ -35,13 +35,24 @@ class Header:
         self._begin = next((at for at, name in enumerate(self._names) if name), 0)
         self._worded = [at for at, name in enumerate(self._names) if not _DIGIT.search(name)]
 
-    def is_replaced_by(self, cells: Sequence[str], known: frozenset[str]) -> bool:
+    def is_replaced_by(
+        self, cells: Sequence[str], known: frozenset[str], *, directly: bool = False
+    ) -> bool:
         """Return whether a record is the header of another table.
 
-        One that begins in a later column is not: it names what a column of this table consists of.
+        One `directly` below this header that begins in a later column is not: it names what a
+        column of this table consists of.
         """
-        begins = any(cell.strip() for cell in cells[: self._begin + 1])
+        begins = not directly or any(cell.strip() for cell in cells[: self._begin + 1])
         return begins and is_other_header(cells, known)
+
+    def goes_on_in(self, cells: Sequence[str], known: frozenset[str]) -> bool:
+        """Return whether the row below belongs to this header: its first name is merged over both.
+
+        A table of no rows is not followed by another one.
+        """
+        first = [simplified(cell) for cell in cells[self._begin : self._begin + 1]]
+        return first == self._names[self._begin : self._begin + 1] and is_other_header(cells, known)
 
     def is_repeated_by(self, cells: Sequence[str]) -> bool:
         """Return whether a record names the same columns again in any case.

@@ -16,9 +16,8 @@ STRAY = 50  # cells that agree make one that does not an error of its own
 PLACEHOLDERS = frozenset(
     text
     for line in (
-        "-|--|---|.|?|n/a|#n/a|na|#na|n.a.|k.a.|k. a.|n.v.|n. v.|n/v|n/d|n.d.|s/o|tbd|tba",
-        "null|none|nan|nil|loading...|#ref!|#value!|#div/0!|#name?|#num!|#null!|#error!|#spill!",
-        "#calc!|#####|########|not available|unavailable|not listed|none listed|no listings",
+        "-|--|---|.|?|n/a|na|n.a.|k.a.|k. a.|n.v.|n. v.|n/v|n/d|n.d.|s/o|tbd|tba",
+        "null|none|nan|nil|loading...|not available|unavailable|not listed|none listed|no listings",
         "no price|no data|no sales|unknown|sold out|out of stock|ausverkauft|nicht verfügbar",
         "nicht vorhanden|unbekannt|keine daten|épuisé|indisponible|non disponible|agotado",
         "no disponible|sin datos|esaurito|uitverkocht|niet beschikbaar|brak|売り切れ|在庫なし",
@@ -26,12 +25,23 @@ PLACEHOLDERS = frozenset(
     for text in line.split("|")
 )
 _NO_AMOUNT = re.compile(r"-+(?:[.,]-*)?")  # "- €" and "-,--", as a format of amounts shows zero
+# What a spreadsheet shows in place of a value, in its own language: "#REF!", "#BEZUG!", "Err:502".
+_ERROR = re.compile(r"#[^\W\d]\S*[!?]|#¡\S+!|#N/\w+|#NV|#NA|Err:\d{3}|#{3,}", re.IGNORECASE)
+
+
+def is_error_value(text: str) -> bool:
+    """Whether the cell is an error of a spreadsheet."""
+    return text.startswith(("#", "E", "e")) and _ERROR.fullmatch(text) is not None
 
 
 def is_placeholder(text: str) -> bool:
     """Whether the cell says that there is no value."""
     typed = as_typed(text).casefold()
-    return typed in PLACEHOLDERS or _NO_AMOUNT.fullmatch(without_signs(typed)) is not None
+    return (
+        typed in PLACEHOLDERS
+        or is_error_value(typed)
+        or _NO_AMOUNT.fullmatch(without_signs(typed)) is not None
+    )
 
 
 def without_signs(text: str) -> str:

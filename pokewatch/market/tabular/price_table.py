@@ -23,7 +23,7 @@ from pokewatch.market.tabular.rows import (
     without_less_complete,
 )
 from pokewatch.market.tabular.sheet import Sheet, shortened
-from pokewatch.market.tabular.short_lines import without_cut_lines
+from pokewatch.market.tabular.uneven_lines import without_cut_lines
 from pokewatch.market.tabular.wide import long_sheet
 
 

@@ -19,6 +19,11 @@ class TableError(ValueError):
         super().__init__(f"{where}{problem}{shown}" + (f"; {remedy}" if remedy else ""))
 
 
+# Cells in place of a number of several rows, and of a value that no program has computed.
+MERGED = "merged with the cell above"
+UNCOMPUTED = "a formula without a value: "
+
+
 @dataclass(frozen=True, slots=True)
 class SkippedLine:
     """A line of the file that is no row of the table."""
@@ -34,8 +39,8 @@ class Sheet:
 
     Cells are text, or typed where the file types them. `form` says in words how the file was read.
     `numbers` has, for a column of text, the cells [m] that the file types as numbers, and NaN
-    elsewhere: they have no decimal mark. `short` has, by its line, the number of cells of each row
-    that ends before the last column.
+    elsewhere: they have no decimal mark. `uneven` has, by its line, the number of cells of each row
+    that is shorter or longer than the header. The last `added` columns are not in the file.
     """
 
     names: tuple[str, ...]
@@ -45,7 +50,8 @@ class Sheet:
     form: str = ""
     notes: tuple[str, ...] = field(default=())
     numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    short: Mapping[int, int] = field(default_factory=dict)
+    uneven: Mapping[int, int] = field(default_factory=dict)
+    added: int = 0
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return the cells of a column. Raise KeyError for a name the sheet lacks."""

@@ -37,7 +37,7 @@ def with_day(sheet: Sheet, given: Mapping[str, str], day: date | None) -> Sheet:
     ]
     dates = pa.chunked_array([pa.repeat(pa.scalar(found), sheet.rows)])
     form = f"{sheet.form}, of one day, {found}"
-    return replace(sheet, names=(*names, "date"), cells=(*sheet.cells, dates), form=form)
+    return replace(sheet, names=(*names, "date"), cells=(*sheet.cells, dates), form=form, added=1)
 
 
 def _day(text: str) -> date | None:

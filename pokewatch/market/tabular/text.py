@@ -27,7 +27,7 @@ from pokewatch.market.tabular.header_rows import (
 )
 from pokewatch.market.tabular.quoted_lines import without_outer_quotes
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
-from pokewatch.market.tabular.short_lines import length_fault
+from pokewatch.market.tabular.uneven_lines import length_fault, named_cells
 
 SEPARATORS = (",", ";", "\t", "|")
 _NO_SEPARATOR = "\x1f"  # of a table with one column: its cells may have any of SEPARATORS
@@ -84,11 +84,12 @@ def read_text(
             "the file has no header",
             remedy=f"its first line must name the columns, like {example}",
         )
-    short: dict[int, int] = {}
-    columns, lines = _columns(chain(read, records), header.cells, len(names), known, skipped, short)
+    uneven: dict[int, int] = {}
+    rows = chain(read, records)
+    columns, lines = _columns(rows, header.cells, len(names), known, skipped, uneven)
     marks = _SEPARATOR_NAMES.get(separator, repr(separator))
     form = f"text ({encoding_name}), separated by {marks}, header in line {header.line}"
-    return Sheet(names, columns, lines, tuple(skipped), form, short=short)
+    return Sheet(names, columns, lines, tuple(skipped), form, uneven=uneven)
 
 
 def _without_separator_line(text: str) -> tuple[str, str | None, int]:
@@ -230,9 +231,9 @@ def _columns(
     width: int,
     known: frozenset[str],
     skipped: list[SkippedLine],
-    short: dict[int, int],
+    uneven: dict[int, int],
 ) -> tuple[tuple[pa.ChunkedArray, ...], np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Return the cells by column, and each row's line; lines of fewer cells go to `short`, too."""
+    """Return the cells by column, and each row's line; `uneven` gets those of other lengths."""
     chunks: list[list[pa.Array]] = [[] for _ in range(width)]
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -246,18 +247,18 @@ def _columns(
     for record in records:
         if not any(cell.strip() for cell in record.cells):
             continue
-        cells = _without_end(record.cells, width, len(header))
+        cells = named_cells(record.cells, width, len(header))
         if names.is_repeated_by(cells):
             skipped.append(SkippedLine(record.line, _joined(cells), REPEATED_HEADER))
             continue
-        if names.is_replaced_by(cells, known):
+        if names.is_replaced_by(cells, known, directly=not lines):
             skipped.extend(_second_table(record, records))
             break
         if fault := _fault(record, cells, width):
             skipped.append(SkippedLine(record.line, _joined(cells), fault))
             continue
-        if len(cells) < width:
-            short[record.line] = len(cells)
+        if len(cells) < width or any(cell.strip() for cell in record.cells[width:]):
+            uneven[record.line] = len(record.cells)
             cells = [*cells, *[""] * (width - len(cells))]
         rows.append(cells)
         lines.append(record.line)
@@ -267,11 +268,6 @@ def _columns(
     return tuple(pa.chunked_array(column, pa.string()) for column in chunks), np.asarray(
         lines, dtype=np.int64
     )
-
-
-def _without_end(cells: list[str], width: int, most: int) -> list[str]:
-    """Return the cells of columns with a name, if none stands beyond the `most` of the header."""
-    return cells if any(cell.strip() for cell in cells[most:]) else cells[:width]
 
 
 def _second_table(first: _Record, rest: Iterator[_Record]) -> Iterator[SkippedLine]:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from html import unescape
 from io import BytesIO
 
+from pokewatch.market.tabular.sheet import UNCOMPUTED
+
 _SHEET = re.compile(rb'<sheet\s[^<>]*?\b\w+:id="([^"<>]*)"')
 _RELATION = re.compile(rb"<Relationship\s([^<>]*)>")
 _ATTRIBUTE = re.compile(rb'\b(\w+)="([^"<>]*)"')
@@ -32,6 +34,8 @@ def unvalued_cells(data: bytes, number: int) -> Iterator[tuple[int, int, str]]:
     if b'"e"' not in xml and b"<f" not in xml:
         return
     for match in _CELL.finditer(xml):
+        if b'"e"' not in match[1] and b"<f" not in match[2]:
+            continue  # as nearly all
         attributes = _attributes(match[1])
         name = _NAME.fullmatch(attributes.get("r", ""))
         if name and (text := _text(attributes.get("t", ""), match[2])):
@@ -67,4 +71,4 @@ def _text(kind: str, content: bytes) -> str:
         return unescape(value[1].decode()) if value else ""
     if formula is None or value is not None or kind == "str":
         return ""
-    return f"={unescape(formula[1].decode())}"
+    return f"{UNCOMPUTED}={unescape(formula[1].decode())}"

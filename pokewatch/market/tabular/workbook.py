@@ -16,11 +16,10 @@ from pokewatch.market.tabular.header_rows import (
     REPEATED_HEADER,
     SECOND_TABLE,
     Header,
-    is_other_header,
     names_columns,
     simplified,
 )
-from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
+from pokewatch.market.tabular.sheet import MERGED, Sheet, SkippedLine, TableError, shortened
 from pokewatch.market.tabular.unvalued_cells import column_number, unvalued_cells
 
 _ZIP = b"PK\x03\x04"
@@ -36,7 +35,6 @@ _CELL_NAME = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
 _MOST_BYTES = 1024**3
 _MOST_CELLS = 20_000_000
 _MOST_HEADER_ROWS = 50
-_MERGED = "merged with the cell above"
 
 
 def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
@@ -73,19 +71,23 @@ def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
 def _rows(workbook: Any, name: str, data: bytes) -> list[list[Any]]:
     """Return the cells of a sheet; errors and formulas without a value as texts.
 
-    A text or day that is merged over several rows is that of each of them, as it looks. A number
-    may count the rows together: it is that of the first, and the others say why they have none.
+    A text or day that is merged over several rows is that of each of them that has cells of its
+    own, as it looks. A number may count the rows together: it is that of the first, and the others
+    say why they have none.
     """
     sheet = workbook.get_sheet_by_name(name)
     rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
     if data.startswith(_ZIP):
         for row, column, text in unvalued_cells(data, workbook.sheet_names.index(name)):
-            if row < len(rows) and column < len(rows[row]):
+            if row < len(rows) and column < len(rows[row]) and not _cell(rows[row][column]):
                 rows[row][column] = text
+    own = [any(map(_cell, row)) for row in rows]
     for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
-        first = rows[top][left] if top < len(rows) and left < len(rows[top]) else ""
-        for below in rows[top + 1 : bottom + 1]:
-            below[left] = _MERGED if _is_number(first) else first
+        if top < len(rows) and left < len(rows[top]):
+            first = rows[top][left]
+            for at in range(top + 1, min(bottom + 1, len(rows))):
+                if own[at]:
+                    rows[at][left] = MERGED if _is_number(first) else first
     return rows
 
 
@@ -173,7 +175,7 @@ def _header_row(rows: Sequence[Sequence[Any]], known: frozenset[str]) -> int | N
 def _is_below(texts: Sequence[list[str]], header: int, known: frozenset[str]) -> bool:
     """Return whether the row below a header names its columns and others."""
     upper, lower = ({simplified(each) for each in texts[at]} & known for at in (header, header + 1))
-    return upper < lower and is_other_header(texts[header + 1], known)
+    return len(upper) <= len(lower) and Header(texts[header]).goes_on_in(texts[header + 1], known)
 
 
 def _first_row(rows: Sequence[Sequence[Any]]) -> int:
@@ -190,14 +192,22 @@ def _workbook_sheet(
     names = [_text(cell).strip() for cell in rows[header]]
     while names and not names[-1]:
         names.pop()
-    body, skipped = [], []
+    body: list[tuple[int, Sequence[Any]]] = []
+    skipped: list[SkippedLine] = []
     named, second = Header(names), False
     for number, row in enumerate(rows, start=1):
         if not any(map(_cell, row)) or number == header + 1:
             continue
         texts = list(map(_text, row))
-        repeated = number > header and named.is_repeated_by(texts[: len(names)])
-        second = second or (number > header and not repeated and named.is_replaced_by(texts, known))
+        repeated = number > header and (
+            named.is_repeated_by(texts[: len(names)])
+            or (number == header + 2 and named.goes_on_in(texts, known))
+        )
+        second = second or (
+            number > header
+            and not repeated
+            and named.is_replaced_by(texts, known, directly=not body)
+        )
         if fault := _row_fault(number <= header, repeated, second):
             skipped.append(SkippedLine(number, ", ".join(map(_text, row)), fault))
         else:

@@ -57,3 +57,9 @@ def test_a_second_table_beside_a_margin_is_one(tmp_path: Path) -> None:
     content = ",card_id,date,price\n,a-1,2026-09-13,12.5\n,set,date,value\n,Base,x,y\n"
     (left,) = read(tmp_path, content).left_out
     assert (left.reason, left.rows) == ("belongs to a second table, with other columns", 2)
+
+
+def test_a_table_below_that_begins_in_a_later_column_is_another(tmp_path: Path) -> None:
+    content = "name,set,date,price\nMew,Base,2026-09-13,1\n,name,date,market price\n,Abra,x,3\n"
+    (left,) = read(tmp_path, content).left_out
+    assert (left.reason, left.rows) == ("belongs to a second table, with other columns", 2)

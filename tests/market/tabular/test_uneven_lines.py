@@ -1,6 +1,6 @@
 """Lines that end before the last column, as old versions of Excel leave them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -8,8 +8,9 @@ from pokewatch.market.tabular.column_names import KNOWN
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
 from pokewatch.market.tabular.sheet import Sheet
-from pokewatch.market.tabular.short_lines import length_fault, without_cut_lines
+from pokewatch.market.tabular.snapshot import with_day
 from pokewatch.market.tabular.text import read_text
+from pokewatch.market.tabular.uneven_lines import length_fault, without_cut_lines
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HEADER = "card_id,date,market_price,low_price,set\n"
@@ -41,6 +42,25 @@ def test_a_day_that_a_line_lacks_has_no_price() -> None:
     ]
 
 
+def test_notes_beside_a_table_cost_no_row_and_are_mentioned() -> None:
+    table = prices_of("a,2026-09-13,12.5,7,Base,from Ann\n", HEADER.replace("\n", ",\n"))
+    assert table.prices.num_rows == 1
+    assert table.notes == (
+        "1 line goes on in a column without a name (first line 2), which is not read",
+    )
+
+
+def test_the_day_of_a_table_of_one_day_is_in_no_line() -> None:
+    sheet = sheet_of("Abra,2\nMew\n", "name,market_price,low_price,set\n")
+    sheet = with_day(sheet, {}, date(2026, 9, 13))
+    table = read_price_table(sheet, TableOptions(), "file", NOW.date(), NOW)
+    assert [row["card_id"] for row in table.prices.to_pylist()] == ["abra"]
+    assert [str(each) for each in table.left_out] == [
+        "1 row left out: the line has 1 cell, not 4: it ends before 'market_price' (first in "
+        "line 3: 'Mew')"
+    ]
+
+
 @pytest.mark.parametrize("line", ["a,2026-09-13", "a"])
 def test_a_line_that_ends_before_a_needed_column_is_left_out(line: str) -> None:
     table = prices_of(f'{line}\n"b",2026-09-13,7.5,7,Base\n')
@@ -65,16 +85,17 @@ def test_a_line_in_which_the_file_is_cut_off_is_left_out(ends: str) -> None:
 
 def test_lines_are_counted_by_the_columns_that_they_need() -> None:
     sheet = sheet_of("a,x\nb,x,1\nc,x,1,1,Base\nd\n")
-    assert sheet.short == {2: 2, 3: 3, 5: 1}
+    assert sheet.uneven == {2: 2, 3: 3, 5: 1}
     found = without_cut_lines(sheet, [1])
     assert found.line.tolist() == [2, 3, 4]
     assert [each.line for each in found.skipped] == [5]
     assert found.notes[0].startswith("2 lines end before the last column (first line 2)")
-    assert found.short == {}
+    assert found.uneven == {}
     assert without_cut_lines(found, [4]) is found
 
 
 def test_the_faults_of_a_length() -> None:
-    assert [length_fault(cells, 2) for cells in (1, 2)] == ["", ""]
-    assert length_fault(3, 2) == length_fault(3, 2, ended=False) == "the line has 3 cells, not 2"
+    assert [length_fault(cells, 2, ended=True) for cells in (1, 2)] == ["", ""]
+    faults = {length_fault(3, 2, ended=ended) for ended in (True, False)}
+    assert faults == {"the line has 3 cells, not 2"}
     assert length_fault(2, 2, ended=False) == ""
