@@ -44,8 +44,9 @@ class Removals:
                 return
             if not self._files.exists(path):
                 raise VersionError("the removal took too long between two files; run it again")
-            write_atomically(self._files, path, uuid.uuid4().hex)
-            written = time.monotonic()
+            with suppress(OSError):  # a full disk, on which removals make room
+                write_atomically(self._files, path, uuid.uuid4().hex)
+                written = time.monotonic()
 
         try:
             yield proceed

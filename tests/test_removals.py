@@ -1,5 +1,6 @@
 """Removals at a remote, and those who wait for their end."""
 
+import errno
 import threading
 from pathlib import Path
 
@@ -59,3 +60,21 @@ def test_a_removal_taken_for_abandoned_goes_no_further(
         with pytest.raises(VersionError, match="run it again"):
             proceed()
     assert list((tmp_path / "removals").iterdir()) == []
+
+
+def test_a_removal_goes_on_where_there_is_no_room_to_announce_it_again(
+    found: Removals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removals, "_REWRITTEN_SECONDS", 0.0)
+    with found.announced() as proceed:
+        with monkeypatch.context() as full:
+            full.setattr(removals, "write_atomically", no_room)
+            proceed()
+        (announced,) = (tmp_path / "removals").iterdir()
+        assert announced.read_text() == ""
+        proceed()
+        assert announced.read_text() != ""
+
+
+def no_room(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
