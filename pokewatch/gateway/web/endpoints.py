@@ -89,7 +89,7 @@ class PageEndpoint:
         market: MarketBackend,
         request: tuple[str, ...],
     ) -> bytes:
-        """Return the page, and cache it if all of it is from the versions being served."""
+        """Return the page, and cache it if all of it is there, from the versions being served."""
         poller = market.poller
         for _ in range(2):
             visit = Visit(context, market, query)
@@ -102,7 +102,8 @@ class PageEndpoint:
                 break  # else the footer would be of other versions than the prices
         body = self._renderer.render(self._template, context, values, market, visit.stale)
         visit.on_shown()
-        if self._answers is not None and visit.versions and current and not visit.stale:
+        lasts = current and visit.complete and not visit.stale
+        if self._answers is not None and visit.versions and lasts:
             self._answers.put(request, body, *next(iter(visit.versions)))
         return body
 

@@ -66,6 +66,7 @@ async def _missed_cards(found: TrackRecordAnswer, visit: Visit) -> dict[str, Car
     misses = [miss for each in found.horizons for miss in each.worst_misses]
     headers = visit.context.forwarded_headers()
     known = await names_of([miss.slug for miss in misses], visit.market, headers)
+    visit.complete = bool(known) or not misses
     return {miss.slug: _missed_card(miss, known.get(miss.slug)) for miss in misses}
 
 

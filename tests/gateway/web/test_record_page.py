@@ -23,6 +23,7 @@ from pokewatch.gateway.web.record_page import (
 from pokewatch.valuation.track_record import TrackRecord, open_month, write_record
 from tests.experiments.standings import standing
 from tests.gateway.conftest import Gateway, gateway_at
+from tests.gateway.tampering import TamperingServer, tampering
 from tests.gateway.web.hostile_book import HOSTILE
 from tests.gateway.web.pages import BROWSER, keyed, page, words
 from tests.polling import eventually
@@ -95,6 +96,21 @@ def test_the_page_has_the_figures_of_the_api(four_months: Recorded) -> None:
     assert f"{found['backtests'][0]['signals']:,}" in text
     assert "No outcome is known yet of 40 forecasts, issued on 1 day" in text
     assert "Evaluation of the model (not a track record)" in text
+
+
+def test_a_page_without_the_numbers_of_cards_is_not_kept(
+    four_months: Recorded, tmp_path: Path
+) -> None:
+    between: TamperingServer
+    with (
+        tampering(four_months.server.url) as between,
+        gateway_at(between.url, tmp_path) as gateway,
+    ):
+        eventually(lambda: gateway.get("/ready", key="").status_code, lambda code: code == 200)
+        between.tampers["/names"] = lambda _: []
+        assert "/100 · Normal" not in shown(gateway)
+        between.tampers.clear()
+        assert "/100 · Normal" in shown(gateway)
 
 
 def test_it_states_the_record_of_the_monitor(four_months: Recorded) -> None:
