@@ -143,9 +143,11 @@ def check_refused(registry: Registry, server: Served, step: int) -> int:
     return count
 
 
-@pytest.mark.slow
-def test_killed_at_some_writes_a_retry_deploys_it(registry: Registry, server: Served) -> None:
-    assert check_good(registry, server, 5) >= 10
+@pytest.mark.parametrize("step", [30, pytest.param(5, marks=pytest.mark.slow)])
+def test_killed_at_some_writes_a_retry_deploys_it(
+    registry: Registry, server: Served, step: int
+) -> None:
+    assert check_good(registry, server, step) >= 10
 
 
 @pytest.mark.slow

@@ -223,14 +223,18 @@ def _wait_until_draining(url: str) -> None:
 @pytest.mark.parametrize(
     ("sent", "answer"),
     [
-        pytest.param(b"POST /fair_price HTTP/1.1\r\nHost: x\r\n", b"", id="slow-headers"),
+        pytest.param(
+            b"POST /fair_price HTTP/1.1\r\nHost: x\r\n",
+            b"",
+            id="slow-headers",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(b"", b"", id="nothing", marks=pytest.mark.slow),
         pytest.param(
             b"POST /fair_price HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             b"Content-Length: 50\r\nX-API-Key: %s\r\n\r\n{",
             b"408",
             id="slow-body",
-            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -43,7 +43,6 @@ def champion(registry_home: Path) -> Champion:
     return make_champion(cards=120, days=60)
 
 
-@pytest.mark.slow
 def test_a_champion_loads_by_its_alias_and_values_its_example(champion: Champion) -> None:
     uri = RegistrySettings.read().tracking_uri()
     ran = subprocess.run(

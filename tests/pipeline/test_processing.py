@@ -26,7 +26,6 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.mark.slow
 def test_the_data_version_does_not_depend_on_the_shards(home: Path) -> None:
     collected = collect_prices("simulated", days=5, cards=1000, end=date(2026, 1, 31))
     made = {
