@@ -222,7 +222,7 @@ def database_remedy(cause: str) -> str:
     if "file is not a database" in cause or "disk image is malformed" in cause:
         return "; restore the file from a backup, or move it away to begin with an empty one"
     if "database or disk is full" in cause:
-        return "; free some space, then run the command again"
+        return "; free some space"
     if "readonly database" in cause:
         return "; make the file and its folder writable by this user"
     return ""

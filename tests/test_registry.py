@@ -220,7 +220,7 @@ def test_an_unreachable_registry_is_reported_without_its_password(
     assert "user:secret" not in str(caught.value)
 
 
-ROOM = "database or disk is full; free some space, then run the command again"
+ROOM = "database or disk is full; free some space"
 RIGHTS = "attempt to write a readonly database; make the file and its folder writable by this user"
 
 

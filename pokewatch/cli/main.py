@@ -90,7 +90,7 @@ def _reported_errors(ctx: click.Context) -> Iterator[None]:
 def _shortage(error: Exception) -> str:
     """Return what this machine lacks, and what to do; "" for an error of another kind."""
     if isinstance(error, MemoryError):
-        return f"there is not enough memory{f' ({error})' * bool(str(error))}; free some"
+        return f"there is not enough memory: {str(error) or 'an allocation failed'}; free some"
     if "can't start new thread" in str(error):
         return (
             "no further thread can be started; raise the limit of processes (ulimit -u, or that of "

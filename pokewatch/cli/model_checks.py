@@ -67,10 +67,7 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
         detail += f"; {age_in_words(hours)} old"
         yield Finding(name, "warning", detail, run)
     elif hours < -_DAY_HOURS:
-        detail += (
-            ", a day to come: it was made while the clock was ahead, and until then no run may"
-        )
-        detail += " replace it"
+        detail += ", a day to come, until which no run may replace it: the clock was ahead"
         yield Finding(name, "warning", detail, f"once the clock is right: {run} --replace true")
     else:
         yield Finding(name, "ok", detail)

@@ -48,7 +48,7 @@ def tidy(
         return
     home = Home.read().home
     root = datastore or str(home / ".metaflow")
-    # Those of price books need some room in the registry's database, and on a full disk come last.
+    # Price books come last: their removal needs some room in the registry's database.
     leftovers = remove_leftovers(home, now, dry_run=dry_run)
     yield from _guarded("leftovers", lambda: starmap(Removed, leftovers))
     events = remove_old_events(Home.read().events, now, keep, dry_run=dry_run)

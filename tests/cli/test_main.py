@@ -142,8 +142,8 @@ def test_help_imports_nothing_heavy(name: str) -> None:
             "no further thread can be started; raise the limit of processes (ulimit -u, or that of "
             "the container), then run it again",
         ),
-        (MemoryError(), "there is not enough memory; free some, then run it again"),
-        (MemoryError("of 9 GiB"), "there is not enough memory (of 9 GiB); free some, then run"),
+        (MemoryError(), "there is not enough memory: an allocation failed; free some, then run"),
+        (MemoryError("of 9 GiB"), "there is not enough memory: of 9 GiB; free some, then run"),
     ],
     ids=["threads", "memory", "named"],
 )

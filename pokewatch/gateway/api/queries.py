@@ -253,11 +253,12 @@ def _unreadable(text: bytes) -> ProblemError:
     if len(fields) > MAX_FIELDS:
         return invalid("?", f"must be at most {MAX_FIELDS} parameters, not {len(fields)}")
     for field in fields:
-        name, _, value = (part.decode("latin-1") for part in field.partition(b"="))
         try:
-            unquote_to_bytes(field).decode()
+            unquote_to_bytes(field.decode("ascii")).decode()
         except UnicodeDecodeError:
-            return invalid(f"?{name[:80]}", f"must be percent-encoded UTF-8, not {value[:40]!r}")
+            given = field.decode(errors="backslashreplace")
+            name = given.partition("=")[0]
+            return invalid(f"?{name[:80]}", f"must be percent-encoded UTF-8, not {given[:40]!r}")
     return invalid("?", "must be percent-encoded UTF-8")
 
 

@@ -42,7 +42,7 @@ async def send_stream(
     """Send a streamed answer, until its client has gone. Texts are compressed where that is asked.
 
     After a BrokenBodyError the response stays without its end, so that the server closes the
-    connection and the client knows that it is incomplete.
+    connection and the client knows that it is incomplete; one of HTTP/1.0 cannot tell.
     """
     fields = response_fields(context, answer.status, answer.headers)
     parts = answer.parts

@@ -11,9 +11,9 @@ def test_a_query_is_percent_encoded_utf_8() -> None:
 @pytest.mark.parametrize(
     ("text", "pointer", "detail"),
     [
-        ("limit=3&q=pok%E9mon", "?q", "must be percent-encoded UTF-8, not 'pok%E9mon'"),
-        ("%FF=1", "?%FF", "must be percent-encoded UTF-8, not '1'"),
-        ("q=pokémon", "?", "must be percent-encoded UTF-8"),
+        ("limit=3&q=pok%E9mon", "?q", "must be percent-encoded UTF-8, not 'q=pok%E9mon'"),
+        ("%FF=1", "?%FF", "must be percent-encoded UTF-8, not '%FF=1'"),
+        ("q=pokémon", "?q", "must be percent-encoded UTF-8, not 'q=pokémon'"),
         ("a=1&" * MAX_FIELDS, "?", "must be at most 20 parameters, not 21"),
         ("limit=1&limit=2", "?limit", "repeated parameter, expected it once"),
         ("colour=red", "?colour", "is not a known parameter"),
