@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from pokewatch.csv_cells import text_of_cell
-from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_error_value, is_placeholder
-from pokewatch.market.tabular.sheet import MERGED, UNCOMPUTED, shortened
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
+from pokewatch.market.tabular.unvalued_cells import cell_fault
 from pokewatch.plain_text import INVISIBLE_PATTERN, plain
 
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
@@ -43,14 +43,3 @@ def cell_text(cell: Any, field: str) -> str:
     if field in _CODED and (decimal := _DECIMAL.fullmatch(text)):
         text = decimal[1]
     return text.lstrip("0") or "0" if field in _IDS and text.isdecimal() else text
-
-
-def cell_fault(text: str) -> str:
-    """Return what an error value of a spreadsheet is, "" for any other text."""
-    if text == MERGED:
-        return f"is {text}: write it in each row"
-    if text.startswith(UNCOMPUTED):
-        return f"is {text}: open the file in a spreadsheet and save it"
-    if is_error_value(text):
-        return f"is {shortened(text)}, an error of the spreadsheet: correct the cell"
-    return ""

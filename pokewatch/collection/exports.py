@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pokewatch.collection.cell_texts import cell_fault, cell_text
+from pokewatch.collection.cell_texts import cell_text
 from pokewatch.collection.conditions import condition_of, language_of
 from pokewatch.collection.headers import ALONE as ALONE
 from pokewatch.collection.headers import (
@@ -32,6 +32,7 @@ from pokewatch.market.tabular.card_ids import is_total
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
 from pokewatch.market.tabular.uneven_lines import without_cut_lines
+from pokewatch.market.tabular.unvalued_cells import cell_fault
 
 NO_COPY = "it counts no copy"
 NO_COPIES = "no column has the number of copies, so each line counts as one"

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from pokewatch.collection.cell_texts import cell_fault, cell_text
+from pokewatch.collection.cell_texts import cell_text
+from pokewatch.market.tabular.unvalued_cells import cell_fault
 
 
 @pytest.mark.parametrize(

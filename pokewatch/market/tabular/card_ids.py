@@ -12,8 +12,9 @@ from pokewatch.market.catalog import slugify
 from pokewatch.market.prices import CARD_ID_PATTERN
 from pokewatch.market.tabular.cells import plain_texts
 from pokewatch.market.tabular.columns import Columns
-from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_error_value, is_placeholder
-from pokewatch.market.tabular.sheet import MERGED, UNCOMPUTED, Sheet
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
+from pokewatch.market.tabular.sheet import Sheet
+from pokewatch.market.tabular.unvalued_cells import cell_fault
 
 _NAME_FIELDS = ("name", "set_name", "set_id", "number", "printing")
 _WHOLE = frozenset({"product_id", "number"})
@@ -98,7 +99,7 @@ def _are_whole(texts: pa.Array) -> bool:
 
 
 def _is_nothing(text: str) -> bool:
-    if is_error_value(text) or text == MERGED or text.startswith(UNCOMPUTED):
+    if cell_fault(text):
         return True
     if text == "?" or _DIGIT.search(text):  # "?" is the number of an Unown
         return False  # no word for nothing has a digit

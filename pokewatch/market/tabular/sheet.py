@@ -19,11 +19,6 @@ class TableError(ValueError):
         super().__init__(f"{where}{problem}{shown}" + (f"; {remedy}" if remedy else ""))
 
 
-# Cells in place of a number of several rows, and of a value that no program has computed.
-MERGED = "merged with the cell above"
-UNCOMPUTED = "a formula without a value: "
-
-
 @dataclass(frozen=True, slots=True)
 class SkippedLine:
     """A line of the file that is no row of the table."""

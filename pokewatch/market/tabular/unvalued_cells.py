@@ -1,6 +1,7 @@
-"""Cells of an Excel sheet that hold no value: errors, and formulas that no program has computed.
+"""Cells of a spreadsheet that hold no value: errors, merged cells, formulas not computed.
 
-A reader of values returns them as empty, and a user would not learn why a row is left out.
+A reader of an Excel sheet's values returns them as empty, and a user would not learn why a row is
+left out.
 """
 
 import re
@@ -9,7 +10,12 @@ from collections.abc import Iterator
 from html import unescape
 from io import BytesIO
 
-from pokewatch.market.tabular.sheet import UNCOMPUTED
+from pokewatch.market.tabular.numbers import is_error_value
+from pokewatch.market.tabular.sheet import shortened
+
+# Cells in place of a number of several rows, and of a value that no program has computed.
+MERGED = "merged with the cell above"
+UNCOMPUTED = "a formula without a value: "
 
 _SHEET = re.compile(rb'<sheet\s[^<>]*?\b\w+:id="([^"<>]*)"')
 _RELATION = re.compile(rb"<Relationship\s([^<>]*)>")
@@ -18,6 +24,17 @@ _CELL = re.compile(rb"<c\s([^<>]*+)(?<!/)>((?:(?!</c>).)*+)</c>", re.DOTALL)
 _FORMULA = re.compile(rb"<f[\s>/](?:[^<>]*>)?([^<>]*)")
 _VALUE = re.compile(rb"<v>([^<>]+)</v>")
 _NAME = re.compile(r"([A-Z]{1,3})(\d{1,7})")
+
+
+def cell_fault(text: str) -> str:
+    """Return why a cell with this text has no value, "" if it has one."""
+    if text == MERGED:
+        return f"is {text}: write it in each row"
+    if text.startswith(UNCOMPUTED):
+        return f"is {text}: open the file in a spreadsheet and save it"
+    if is_error_value(text):
+        return f"is {shortened(text)}, an error of the spreadsheet: correct the cell"
+    return ""
 
 
 def unvalued_cells(data: bytes, number: int) -> Iterator[tuple[int, int, str]]:

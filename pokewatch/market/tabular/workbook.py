@@ -19,8 +19,8 @@ from pokewatch.market.tabular.header_rows import (
     names_columns,
     simplified,
 )
-from pokewatch.market.tabular.sheet import MERGED, Sheet, SkippedLine, TableError, shortened
-from pokewatch.market.tabular.unvalued_cells import column_number, unvalued_cells
+from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
+from pokewatch.market.tabular.unvalued_cells import MERGED, column_number, unvalued_cells
 
 _ZIP = b"PK\x03\x04"
 _WORKSHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
