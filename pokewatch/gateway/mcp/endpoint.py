@@ -15,13 +15,12 @@ from pokewatch.gateway.assembly import Assembly
 from pokewatch.gateway.http.bodies import CollectionBodies
 from pokewatch.gateway.http.compression import GZIP_LEVEL, SMALLEST
 from pokewatch.gateway.http.cors import CrossOrigin
-from pokewatch.gateway.http.middleware import RequestContext, context_of
+from pokewatch.gateway.http.middleware import RequestContext, context_of, response_fields
 from pokewatch.gateway.http.problems import FORBIDDEN, ProblemError
 from pokewatch.gateway.mcp.handlers_api import HandlersApi, current_request
 from pokewatch.gateway.mcp.tools import make_server
 
 PATH = "/mcp"
-_NO_SNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class McpEndpoint:
@@ -90,15 +89,8 @@ def _completed(context: RequestContext, send: Send) -> Send:
 
     async def send_completed(message: Message) -> None:
         if message["type"] == "http.response.start":
-            context.status = message["status"]
-            request_id = (b"x-request-id", context.request_id.encode())
-            message["headers"] = [
-                *message.get("headers", ()),
-                *context.response_headers,
-                *context.cors_headers,
-                request_id,
-                _NO_SNIFF,
-            ]
+            headers = message.get("headers", ())
+            message["headers"] = response_fields(context, message["status"], headers)
         await send(message)
 
     return send_completed
