@@ -137,4 +137,5 @@ def _run_child(command: Sequence[str]) -> str:
 def _workflow_name(flow: MarketFlow, market: str) -> str:
     """Return the same name for every attempt of the step that runs the market."""
     digest = hashlib.sha256(f"{flow.run_id}\n{market}".encode()).hexdigest()[:12]
-    return f"{flow.template[:_LONGEST_TEMPLATE]}-{digest}"
+    template = flow.template[:_LONGEST_TEMPLATE].rstrip(".")  # no label may begin with a hyphen
+    return f"{template}-{digest}"

@@ -1,6 +1,7 @@
 """Runs of markets, with small programs in place of flows."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pokewatch.errors import MarketsError
 from pokewatch.pipeline.market_runs import (
     MarketFlow,
     MarketRun,
+    _workflow_name,
     child_environment,
     require_success,
     run_market,
@@ -127,6 +129,15 @@ def test_the_variables_of_a_step_are_left_out(monkeypatch: pytest.MonkeyPatch) -
     assert kept["METAFLOW_USER"] == "x"
     assert kept.keys() & {"METAFLOW_RUN_TAG", "MF_PATHSPEC", "POKEWATCH_MARKET"} == set()
     assert kept["POKEWATCH_HOME"] == os.environ["POKEWATCH_HOME"]
+
+
+def test_a_workflow_has_a_name_that_kubernetes_takes() -> None:
+    label = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+    for branch in (letter * length for letter in "a-" for length in range(60)):
+        template = f"pokewatch.test.a{branch}a.pokewatchflow"
+        name = _workflow_name(MarketFlow([], template, "7"), "simulated-1")
+        assert re.fullmatch(rf"{label}(\.{label})*", name)
+        assert len(name) <= 63
 
 
 @pytest.mark.parametrize(
