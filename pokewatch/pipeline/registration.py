@@ -6,8 +6,6 @@ version, a complete run without a version, or a run that nothing refers to.
 """
 
 import hashlib
-import os
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from pokewatch.pipeline.collection import Collected
+from pokewatch.pipeline.git_commit import git_commit
 from pokewatch.pipeline.mlflow_model import model_documents
 from pokewatch.pipeline.storage import open_panel, open_raw_lake
 from pokewatch.registry import (
@@ -236,23 +235,6 @@ def write_book_of(
         digest = write_book(written, catalog, book_rows(panel, valued), facts, valued.further)
         place(written, books / digest, digest)
     return books / digest, digest
-
-
-def git_commit() -> str:
-    """Return the commit of this code, "" if unknown.
-
-    An image has it in POKEWATCH_GIT_COMMIT; in a checkout git is asked.
-    """
-    if given := os.environ.get("POKEWATCH_GIT_COMMIT"):
-        return given
-    result = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return result.stdout.strip() if result.returncode == 0 else ""
 
 
 def registration_of(run: str, *parts: object) -> str:
