@@ -266,7 +266,7 @@ def _remote() -> Iterator[Finding]:
     if "://" in remote:
         yield Finding("data remote", "ok", remote)
         return
-    folder = Path(remote)
+    folder = Path(remote).expanduser()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if existing.is_dir() and os.access(existing, os.W_OK):
         yield Finding("data remote", "ok", remote)
@@ -278,8 +278,8 @@ def _remote() -> Iterator[Finding]:
 
 
 def _registry() -> Iterator[Finding]:
-    uri = RegistrySettings.read().mlflow_tracking_uri
-    yield Finding("registry", "ok", "an MLflow server" if "://" in uri else "embedded (SQLite)")
+    embedded = RegistrySettings.read().is_embedded()
+    yield Finding("registry", "ok", "embedded (SQLite)" if embedded else "an MLflow server")
 
 
 def _markets() -> Iterator[Finding]:

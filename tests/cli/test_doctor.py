@@ -8,7 +8,8 @@ from typing import Self
 
 import pytest
 
-from pokewatch.cli.health_checks import _collect_command
+from pokewatch.cli.findings import Finding
+from pokewatch.cli.health_checks import _collect_command, _registry, _remote
 from pokewatch.registry import Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
@@ -175,3 +176,28 @@ def test_the_doctor_finds_files_of_another_user(
     assert found["state"] == "fault"
     assert found["detail"] == f"{files[0]} belongs to another user, as after sudo, and 1 more"
     assert found["remedy"] == f'sudo chown -R "$(id -un)" {home}'
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("sqlite:////nowhere/mlflow.db", "embedded (SQLite)"),
+        ("http://127.0.0.1:1", "an MLflow server"),
+    ],
+    ids=["file", "server"],
+)
+def test_the_doctor_names_the_kind_of_registry(
+    address: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_MLFLOW_TRACKING_URI", address)
+    assert list(_registry()) == [Finding("registry", "ok", name)]
+
+
+def test_the_doctor_checks_the_folder_that_a_tilde_stands_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", "~/file/remote")
+    (found,) = _remote()
+    assert (found.state, found.detail) == ("fault", f"{tmp_path / 'file'} is not writable")
