@@ -62,18 +62,17 @@ def notify(title: str, body: str, settings: NotifySettings | None = None) -> boo
     return all(sent)
 
 
-def address_digests(settings: NotifySettings | None = None) -> list[str]:
+def address_digests() -> list[str]:
     """Return a digest for each address of POKEWATCH_NOTIFY_URLS, which holds no secret of it."""
-    addresses = (settings or NotifySettings.read()).addresses()
-    return [_digest(address) for address in addresses]
+    return [_digest(address) for address in NotifySettings.read().addresses()]
 
 
-def notify_one(digest: str, title: str, body: str, settings: NotifySettings | None = None) -> bool:
+def notify_one(digest: str, title: str, body: str, settings: NotifySettings) -> bool:
     """Notify the address with this digest, and return whether it accepted it.
 
     Raise LookupError if POKEWATCH_NOTIFY_URLS has no such address. Failures are logged.
     """
-    for number, address in enumerate((settings or NotifySettings.read()).addresses(), 1):
+    for number, address in enumerate(settings.addresses(), 1):
         if _digest(address) == digest:
             return _send(address, number, f"PokeWatch: {title}", body)
     raise LookupError(digest)

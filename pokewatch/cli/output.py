@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _TICK_SECONDS = 0.2
 _NEARLY_DONE = 0.99  # a bar is full when its work is done
+_INDENT = "  "
 
 
 # Any control character but a tab or the end of a line; the sequences are those of `click.style`.
@@ -57,15 +58,15 @@ def print_wrapped(text: str, indent: str = "") -> None:
     print_text(wrap(text, indent))
 
 
-def print_fields(fields: Iterable[str], indent: str = "  ") -> None:
-    """Write short texts, separated by semicolons; none is broken between two lines."""
+def print_fields(fields: Iterable[str]) -> None:
+    """Write short texts, indented, separated by semicolons; none is broken between two lines."""
     lines: list[str] = []
     for field in fields:
-        if lines and len(indent) + len(lines[-1]) + len(field) + 3 <= line_width():
+        if lines and len(_INDENT) + len(lines[-1]) + len(field) + 3 <= line_width():
             lines[-1] += f"; {field}"
         else:
             lines.append(field)
-    print_text("\n".join(f"{indent}{line}" for line in lines))
+    print_text("\n".join(f"{_INDENT}{line}" for line in lines))
 
 
 def wrap(text: str, indent: str = "") -> str:

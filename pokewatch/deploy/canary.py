@@ -151,7 +151,7 @@ def run_canary(
     client: httpx.Client,
     addresses: Sequence[str],
     golden: GoldenRequests,
-    settings: DeployWatchSettings | None = None,
+    settings: DeployWatchSettings,
     is_running: Callable[[str], bool] = lambda _: True,
 ) -> Breach | None:
     """Check the servers for POKEWATCH_DEPLOY_WATCH_SECONDS. Return the first breach, or None.
@@ -161,7 +161,6 @@ def run_canary(
     `addresses` are REST addresses; metrics are at the same host, at
     POKEWATCH_MLSERVER_METRICS_PORT.
     """
-    settings = settings or DeployWatchSettings.read()
     port = ServingSettings.read().mlserver_metrics_port
     servers = [CanaryServer(address, golden, settings, port) for address in addresses]
     for server in servers:

@@ -28,9 +28,7 @@ class ReplicaOutcome:
     state: Literal["serving", "not running", "other markets"]
 
 
-def reload_server(
-    client: httpx.Client, address: str, version: str, model: str = FAIR_PRICE
-) -> ReplicaOutcome:
+def reload_server(client: httpx.Client, address: str, version: str, model: str) -> ReplicaOutcome:
     """Reload a model of one MLServer and verify that it answers with `version`.
 
     Raise DeployError.
@@ -55,7 +53,7 @@ def reload_server(
 
 
 def reload_failures(
-    client: httpx.Client, version: str, addresses: Sequence[str], model: str = FAIR_PRICE
+    client: httpx.Client, version: str, addresses: Sequence[str], model: str
 ) -> Iterator[str]:
     """Reload a model of each MLServer. Yield an error for each that does not serve `version`."""
     for address in addresses:

@@ -103,20 +103,20 @@ def _moments(z: Floats) -> tuple[Floats, Floats]:
     return mean, np.maximum(np.cumsum(np.square(z), axis=-1) / n - np.square(mean), 0.0)
 
 
-def confidence_sequence(z: Floats, horizon: int, alpha: float = 1 - LEVEL) -> tuple[Floats, Floats]:
+def confidence_sequence(z: Floats, horizon: int) -> tuple[Floats, Floats]:
     """Return the ends of the confidence sequence of the mean of Z after each day, [..., n] each.
 
-    All of it covers the mean with probability 1 - alpha, asymptotically: the boundary of a normal
-    mixture (Howard et al. 2021) with the variance estimated (Waudby-Smith, Arbour, Sinha, Kennedy
-    and Ramdas, "Time-uniform central limit theory and asymptotic confidence sequences", Annals of
-    Statistics 52, 2024), for w = n / h independent periods of variance s^2:
+    All of it covers the mean with probability LEVEL, asymptotically: the boundary of a normal mixture
+    (Howard et al. 2021) with the variance estimated (Waudby-Smith, Arbour, Sinha, Kennedy and
+    Ramdas, "Time-uniform central limit theory and asymptotic confidence sequences", Annals of
+    Statistics 52, 2024), for w = n / h independent periods of variance s^2 and alpha = 1 - LEVEL:
 
         mean +- s sqrt(2 (w r + 1) / (w^2 r) ln(sqrt(w r + 1) / alpha))
 
     n days whose outcomes overlap as sums of h price moves have the variance of n / h independent
     ones, and less where they share less. The ends are -1 and 1 before there are two periods.
     """
-    mean, variance = _moments(z)
+    mean, variance, alpha = *_moments(z), 1 - LEVEL
     wanted = -2 * np.log(alpha)
     r = (wanted + np.log1p(wanted)) / _BEST_WINDOWS
     w = np.arange(1, z.shape[-1] + 1) / horizon

@@ -54,16 +54,16 @@ class TrainingSet:
         )
 
 
-def training_days(dates: Dates, horizon: int, max_days: int = MAX_TRAINING_DAYS) -> list[int]:
+def training_days(dates: Dates, horizon: int) -> list[int]:
     """Return the indices of the training days of a model trained on the last of `dates`.
 
     These are the days whose quote `horizon` days later is known; where there are more than
-    `max_days`, every second, fourth, ... of them. They are counted on the calendar, so the choice
-    does not depend on where `dates` ends. [] if there are none.
+    MAX_TRAINING_DAYS, every second, fourth, ... of them. They are counted on the calendar, so the
+    choice does not depend on where `dates` ends. [] if there are none.
     """
     known = max(len(dates) - horizon, 0)
     step = 1
-    while known > max_days * step:
+    while known > MAX_TRAINING_DAYS * step:
         step *= 2
     calendar = dates[:known].astype("datetime64[D]").astype(np.int64)
     return np.flatnonzero(calendar % step == 0).tolist()

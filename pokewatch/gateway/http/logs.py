@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TextIO
 
 import msgspec
 
@@ -56,9 +55,9 @@ class RedactingJsonFormatter(logging.Formatter):
         return redact(_encode(line).decode())
 
 
-def configure(*names: str, stream: TextIO | None = None) -> None:
+def configure(*names: str) -> None:
     """Log as JSON to standard error from the loggers `names` that have no handler yet."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingJsonFormatter())
     for logger in map(logging.getLogger, names):
         if not logger.hasHandlers():

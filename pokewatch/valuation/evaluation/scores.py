@@ -80,14 +80,14 @@ WITH_INTERVAL = (
 )
 
 
-def winkler(truth: Floats, lower: Floats, upper: Floats, alpha: float = 2 * TAIL) -> Floats:
-    """Return the Winkler score: the width plus 2/alpha times the distance outside, [m].
+def winkler(truth: Floats, lower: Floats, upper: Floats) -> Floats:
+    """Return the Winkler score: the width plus the distance outside times 1/TAIL, [m].
 
     Gneiting and Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 2007,
-    eq. 43.
+    eq. 43, of the interval between the quantiles TAIL and 1 - TAIL.
     """
     below, above = np.maximum(lower - truth, 0.0), np.maximum(truth - upper, 0.0)
-    score: Floats = (upper - lower) + 2.0 / alpha * (below + above)
+    score: Floats = (upper - lower) + 1.0 / TAIL * (below + above)
     return score
 
 
