@@ -106,9 +106,9 @@ def _moments(z: Floats) -> tuple[Floats, Floats]:
 def confidence_sequence(z: Floats, horizon: int) -> tuple[Floats, Floats]:
     """Return the ends of the confidence sequence of the mean of Z after each day, [..., n] each.
 
-    All of it covers the mean with probability LEVEL, asymptotically: the boundary of a normal mixture
-    (Howard et al. 2021) with the variance estimated (Waudby-Smith, Arbour, Sinha, Kennedy and
-    Ramdas, "Time-uniform central limit theory and asymptotic confidence sequences", Annals of
+    All of it covers the mean with probability LEVEL, asymptotically: the boundary of a normal
+    mixture (Howard et al. 2021) with the variance estimated (Waudby-Smith, Arbour, Sinha, Kennedy
+    and Ramdas, "Time-uniform central limit theory and asymptotic confidence sequences", Annals of
     Statistics 52, 2024), for w = n / h independent periods of variance s^2 and alpha = 1 - LEVEL:
 
         mean +- s sqrt(2 (w r + 1) / (w^2 r) ln(sqrt(w r + 1) / alpha))

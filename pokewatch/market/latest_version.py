@@ -13,12 +13,11 @@ from typing import Any
 from pokewatch.errors import VersionError
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
-from pokewatch.market.versions import DataVersions
+from pokewatch.market.versions import DataVersions, is_version
 from pokewatch.remote_files import open_remote, remote_errors, write_atomically
 from pokewatch.settings import VersionSettings
 
-_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
-_VERSION = re.compile(r"^[0-9a-f]{32}$")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class LatestVersions:
@@ -31,14 +30,14 @@ class LatestVersions:
         """Return the latest version of a lake, None if none was published. Raise VersionError."""
         files, path = self._location(lake)
         try:
-            version = str(files.cat_file(path).decode().strip())
+            version = str(files.cat_file(path).decode(errors="replace").strip())
         except FileNotFoundError:
             return None
         except remote_errors() as error:
             raise VersionError(
                 f"the latest version of {lake} cannot be read from {path}: {error}"
             ) from error
-        if not _VERSION.match(version):
+        if not is_version(version):
             raise VersionError(
                 f"the latest version of {lake} at {path} is not a data version: {version[:80]!r}"
             )
@@ -52,7 +51,7 @@ class LatestVersions:
         except FileNotFoundError:
             return []
         names = [str(path).rpartition("/")[2] for path in lakes]
-        found = [self.read(name) for name in names if _NAME.match(name)]
+        found = [self.read(name) for name in names if _NAME.fullmatch(name)]
         return [version for version in found if version]
 
     def publish(self, lake: str, version: str) -> None:
@@ -117,7 +116,7 @@ class LatestVersions:
         return version
 
     def _location(self, lake: str) -> tuple[Any, str]:
-        if not _NAME.match(lake):
+        if not _NAME.fullmatch(lake):
             raise VersionError(f"{lake!r} is not the name of a lake")
         files, root = open_remote(self._settings.remote(), self._settings)
         return files, f"{root}/heads/{lake}"

@@ -27,7 +27,12 @@ from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.remote_files import open_remote, read_json, remote_errors
 from pokewatch.settings import Home, VersionSettings
 
-_VERSION = re.compile(r"^[0-9a-f]{32}$")
+_VERSION = re.compile(r"[0-9a-f]{32}")
+
+
+def is_version(text: str) -> bool:
+    """Return whether a text has the form of a version: 32 hexadecimal digits."""
+    return _VERSION.fullmatch(text) is not None
 
 
 class DataVersions:
@@ -98,7 +103,7 @@ class DataVersions:
 
         Raise VersionError for a malformed version, or one that is not at the remote or damaged.
         """
-        if not _VERSION.match(version):
+        if not is_version(version):
             raise VersionError(
                 f"data version {version!r} is not a content hash (32 hexadecimal digits)"
             )
@@ -158,7 +163,8 @@ class DataVersions:
             with contextlib.suppress(FileNotFoundError):  # another process has just removed it
                 used[found] = found.stat().st_mtime
         before = time.time() - in_use.total_seconds()
-        versions = sorted(filter(_is_version, used), key=used.__getitem__, reverse=True)
+        versions = [each for each in used if is_version(each.name)]
+        versions.sort(key=used.__getitem__, reverse=True)
         for folder in versions[keep:]:
             if used[folder] < before:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -198,10 +204,6 @@ def _is_whole(folder: Path) -> bool:
         return bool(json.loads(_record_of(folder).read_bytes()) == _sizes(folder))
     except (OSError, ValueError):
         return False
-
-
-def _is_version(folder: Path) -> bool:
-    return bool(_VERSION.match(folder.name))
 
 
 def _made(folder: Path) -> Path:

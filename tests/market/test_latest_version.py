@@ -118,11 +118,14 @@ def test_a_version_without_its_data_is_an_error_and_leaves_nothing(remote: str, 
     assert Lake(home / "lake" / "simulated-12-0").days() == []
 
 
-def test_a_damaged_head_is_no_version(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "shown"), [(b"<html>", "'<html>'"), (b"\xff\xfe", "'\ufffd\ufffd'")]
+)
+def test_a_damaged_head_is_no_version(content: bytes, shown: str, tmp_path: Path) -> None:
     settings = VersionSettings(dvc_remote=str(tmp_path))
     (tmp_path / "heads/").mkdir()
-    (tmp_path / "heads/tcgcsv").write_text("<html>")
-    with pytest.raises(VersionError, match="is not a data version: '<html>'"):
+    (tmp_path / "heads/tcgcsv").write_bytes(content)
+    with pytest.raises(VersionError, match=f"is not a data version: {shown}"):
         LatestVersions(settings).read("tcgcsv")
 
 

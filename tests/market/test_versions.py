@@ -126,7 +126,9 @@ def test_a_version_with_a_lost_file_is_refused_whole(root: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "version", ["", "abc", "../../etc/passwd", "A" * 32], ids=["empty", "short", "path", "upper"]
+    "version",
+    ["", "abc", "../../etc/passwd", "A" * 32, "a" * 32 + "\n"],
+    ids=["empty", "short", "path", "upper", "line"],
 )
 def test_a_malformed_version_is_named(version: str, tmp_path: Path) -> None:
     with pytest.raises(VersionError, match="content hash"):
