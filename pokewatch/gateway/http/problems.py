@@ -109,14 +109,17 @@ MISFIT = Kind(
 TOO_LARGE = Kind(
     "too-large", 413, "Body too large", "The body exceeds the limit of bytes or of values."
 )
+MEDIA_TYPE = Kind(
+    "media-type",
+    415,
+    "Unsupported media type",
+    "The body must be uncompressed, and of a type that the operation takes; `detail` says which.",
+)
 RANGE = Kind(
     "range-not-satisfiable",
     416,
     "Range not satisfiable",
     "The range starts after the end of the file; `Content-Range` has its length.",
-)
-MEDIA_TYPE = Kind(
-    "media-type", 415, "Unsupported media type", "The body must be uncompressed `application/json`."
 )
 INVALID = Kind(
     "invalid",
