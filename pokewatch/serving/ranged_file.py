@@ -38,6 +38,7 @@ class RangedFile(Response):
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file. Raise OSError where it has become shorter meanwhile."""
         headers = Headers(scope=scope)
         async with await anyio.open_file(self.path, "rb") as file:
             size = os.fstat(file.wrapped.fileno()).st_size
@@ -49,6 +50,8 @@ class RangedFile(Response):
             left = 0 if scope["method"] == "HEAD" else span.end - span.start
             while left:
                 chunk = await file.read(min(_CHUNK, left))
+                if not chunk:
+                    raise OSError(f"{self.path} ended before its {size:,} bytes were sent")
                 left -= len(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

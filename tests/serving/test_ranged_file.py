@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,21 @@ def test_an_empty_file(tmp_path: Path) -> None:
     path.touch()
     assert ask(path)[::2] == (200, b"")
     assert ask(path, range="bytes=0-")[0] == 416
+
+
+def test_a_file_that_becomes_shorter_ends_the_response(path: Path) -> None:
+    """An error closes the connection, so that the client knows. A loop would send for ever."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        os.truncate(path, len(CONTENT) // 2)
+        assert len(sent) < 10
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "headers": []}
+    with pytest.raises(OSError, match="ended before"):
+        asyncio.run(RangedFile(path, "tag", "text/csv")(scope, receive, send))
+    assert b"".join(message["body"] for message in sent[1:]) == CONTENT[: len(CONTENT) // 2]
