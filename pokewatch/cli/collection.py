@@ -22,7 +22,7 @@ from pokewatch.cli.output import (
     warn_of_old_prices,
 )
 from pokewatch.cli.value import champion_book
-from pokewatch.collection.headers import REFUSED
+from pokewatch.collection.headers import ALONE, EXAMPLE, KNOWN_HEADERS, REFUSED
 from pokewatch.contract import FEE_CURRENCIES, Fees
 from pokewatch.csv_cells import BYTE_ORDER_MARK, safe_cell
 from pokewatch.errors import OutputError
@@ -105,7 +105,7 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     \b
       pokewatch collection value collectr.csv --fees tcgplayer --out worth.csv
     """
-    from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, read_collection
+    from pokewatch.collection.exports import read_collection
     from pokewatch.collection.matching import Matcher
     from pokewatch.collection.worth import value_collection
     from pokewatch.market.tabular.reading import read_sheet

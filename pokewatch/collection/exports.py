@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from pokewatch.collection.cell_texts import cell_text
 from pokewatch.collection.conditions import condition_of, language_of
-from pokewatch.collection.headers import ALONE as ALONE
 from pokewatch.collection.headers import (
     CARD_LADDER,
     EUROPEAN,
@@ -21,8 +20,6 @@ from pokewatch.collection.headers import (
     app_of,
     columns_of,
 )
-from pokewatch.collection.headers import EXAMPLE as EXAMPLE
-from pokewatch.collection.headers import KNOWN_HEADERS as KNOWN_HEADERS
 from pokewatch.collection.line_names import split_name, split_set
 from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.collection.exports import Collection, read_collection
+from pokewatch.collection.headers import ALONE, EXAMPLE, KNOWN_HEADERS
 from pokewatch.collection.worth import value_collection
 from pokewatch.contract import (
     COLLECTION_FIELDS,

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from pokewatch.collection import cell_texts, exports, line_names, names, quantities
-from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.collection.exports import Collection, read_collection
+from pokewatch.collection.headers import ALONE, EXAMPLE, KNOWN_HEADERS
 from pokewatch.market.tabular.reading import read_sheet, sheet_of
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import read_text
