@@ -102,7 +102,7 @@ def value(
     }
     with value_errors_as_usage():
         values = value_cards(
-            book, wanted, day=day, price=price, condition=condition or "NM", fees=fees
+            book, wanted, day=day, price=price, condition=condition or NEAR_MINT, fees=fees
         )
     rows = [{**row, **versions} for row in values]
     if as_json:

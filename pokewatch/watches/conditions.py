@@ -15,6 +15,7 @@ from pokewatch.contract import (
     MAX_WATCH_DAYS,
     MIN_PRICE,
     MIN_WATCH_CHANGE,
+    UNKNOWN_CARD,
 )
 from pokewatch.wording import counted
 
@@ -22,7 +23,6 @@ ConditionType = Literal["below", "above", "signal", "moves"]
 WatchSignal = Literal["BUY", "SELL"]
 
 # Why a condition cannot be judged
-UNKNOWN_CARD = "unknown_card"
 NO_PRICE = "no_market_price"
 NO_EARLIER_PRICE = "no_earlier_price"
 OTHER_CURRENCY = "other_currency"

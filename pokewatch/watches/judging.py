@@ -88,21 +88,16 @@ def judge(
     day, found, after = MarketDay(book, version), JudgedWatches(), ""
 
     def decide(watches: Sequence[Watch]) -> list[Verdict]:
-        cards = day.cards(watches)
-        return [
-            _verdict(watch, card, day, addresses)
-            for watch, card in zip(watches, cards, strict=True)
-        ]
-
-    def decide_and_count(watches: Sequence[Watch]) -> list[Verdict]:
-        verdicts = decide(watches)
-        for watch, verdict in zip(watches, verdicts, strict=True):
+        verdicts = []
+        for watch, card in zip(watches, day.cards(watches), strict=True):
+            verdict = _verdict(watch, card, day, addresses)
+            verdicts.append(verdict)
             found.fired += verdict.crossed_on is not None
             found.armed += watch.fired and not verdict.fired
             found.disarmed += verdict.reason is not None
         return verdicts
 
-    while watches := store.judge(book.facts.market, day.book_key, after, decide_and_count):
+    while watches := store.judge(book.facts.market, day.book_key, after, decide):
         found.judged += len(watches)
         after = watches[-1].id
     return found

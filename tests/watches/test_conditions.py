@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pokewatch.contract import UNKNOWN_CARD
 from pokewatch.watches.conditions import (
     NO_EARLIER_PRICE,
     NO_PRICE,
     OTHER_CURRENCY,
     REASONS,
-    UNKNOWN_CARD,
     CardDay,
     Condition,
     holds,

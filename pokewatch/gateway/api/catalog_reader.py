@@ -81,7 +81,7 @@ class CatalogReader:
         answers: AnswerCache,
         load: QueueLimit,
     ) -> None:
-        self._model = model
+        self._cached_under = model
         self._path = catalog_path(model)
         self._upstream = upstream
         self._poller = poller
@@ -140,7 +140,7 @@ class CatalogReader:
     def _request(self, call: CatalogCall) -> tuple[Any, ...]:
         """Return the key of a call in the cache."""
         settings = self._poller.settings_changes
-        request = (self._model, settings, call.name, *call.payload.items())
+        request = (self._cached_under, settings, call.name, *call.payload.items())
         return (*request, self._poller.current_record()) if call.of_record else request
 
     def _last(self, call: CatalogCall, problem: ProblemError) -> CachedAnswer:

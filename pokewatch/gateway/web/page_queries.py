@@ -13,6 +13,7 @@ from pokewatch.contract import (
     MAX_PRICE,
     MAX_TEXT_LENGTH,
     MIN_PRICE,
+    ChangesSort,
     Condition,
     Fees,
 )
@@ -22,7 +23,6 @@ from pokewatch.gateway.http.problems import invalid
 from pokewatch.money import Price, typed_price
 
 Range = Literal["1m", "3m", "1y", "all"]
-Sort = Literal["change", "amount", "price"]
 
 MAX_PAGE = 40  # of 25 cards: the API lists up to 1,000
 
@@ -60,7 +60,7 @@ class MoversPageQuery(PageQuery, frozen=True):
     set: _Name = ""
     rarity: _Name = ""
     min_price: Annotated[str, Meta(max_length=20)] = ""
-    sort: Sort = "change"
+    sort: ChangesSort = "change"
     page: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 1
 
 

@@ -75,7 +75,7 @@ class FallbackReader(CatalogReader):
         on_call: OnCall,
     ) -> None:
         super().__init__(model, upstream, poller, answers, load)
-        self._model = f"{model}/{canary}"
+        self._cached_under = f"{model}/{canary}"
         self._champion = champion
         self._on_call = on_call
 
