@@ -214,16 +214,6 @@ class PokeWatchSpec(FlowSpec):
         help="simulated, tcgcsv, pokemon_price_tracker or file.",
     )
 
-    def __init__(self, use_cli: bool = True) -> None:
-        if use_cli:
-            attempts.amend_stores(type(self))
-        try:
-            super().__init__(use_cli)
-        except SystemExit as ended:
-            if isinstance(ended.__context__, PokeWatchError) and ended.__context__.final:
-                sys.exit(METAFLOW_EXIT_DISALLOW_RETRY)
-            raise
-
     seed = Parameter("seed", default=0, help="Seed of the simulated market.")
     cards = Parameter("cards", default=1000, help="Number of cards in the simulated market.")
     file = Parameter(
@@ -236,6 +226,16 @@ class PokeWatchSpec(FlowSpec):
         default="",
         help="Comma-separated games to collect with --source tcgcsv, by name or category.",
     )
+
+    def __init__(self, use_cli: bool = True) -> None:
+        if use_cli:
+            attempts.amend_stores(type(self))
+        try:
+            super().__init__(use_cli)
+        except SystemExit as ended:
+            if isinstance(ended.__context__, PokeWatchError) and ended.__context__.final:
+                sys.exit(METAFLOW_EXIT_DISALLOW_RETRY)
+            raise
 
     def check(self) -> tuple[date | None, date | None]:
         """Check the parameters; return the requested first and last day. Raise SettingsError."""
