@@ -6,6 +6,7 @@ another one. One that is not written again for a minute has been killed.
     <folder>/<name>     a removal in progress, written again as long as it lasts
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,8 @@ from typing import Any
 
 from pokewatch.errors import VersionError
 from pokewatch.remote_files import write_atomically
+
+logger = logging.getLogger("pokewatch.retention")
 
 _REWRITTEN_SECONDS, _ABANDONED_SECONDS = 5.0, 60.0
 _POLL_SECONDS = 0.2
@@ -54,10 +57,19 @@ class Removals:
             self._remove(path)
 
     def wait(self) -> None:
-        """Wait until no removal is in progress."""
+        """Wait until no removal is in progress. A long wait is logged once."""
         seen: dict[tuple[str, bytes], float] = {}
+        began, logged = time.monotonic(), False
         while found := self._contents(self._paths()):
             now = time.monotonic()
+            if now - began > _REWRITTEN_SECONDS and not logged:
+                logger.warning(
+                    "waiting until what is unused has been removed (%s); "
+                    "a removal that was killed is given up after %g s",
+                    self._folder,
+                    _ABANDONED_SECONDS,
+                )
+                logged = True
             for path, text in found.items():
                 if now - seen.setdefault((path, text), now) > _ABANDONED_SECONDS:
                     self._remove(path)

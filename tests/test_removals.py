@@ -47,6 +47,25 @@ def test_nobody_waits_for_a_removal_that_was_killed(
     assert list((tmp_path / "removals").iterdir()) == []
 
 
+def test_a_long_wait_is_logged_once_and_a_short_one_is_not(
+    found: Removals,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(removals, "_ABANDONED_SECONDS", 0.6)
+    (tmp_path / "removals").mkdir()
+    (tmp_path / "removals" / "killed").touch()
+    found.wait()
+    assert caplog.messages == []
+    monkeypatch.setattr(removals, "_REWRITTEN_SECONDS", 0.0)
+    (tmp_path / "removals" / "killed").touch()
+    found.wait()
+    (message,) = caplog.messages
+    assert str(tmp_path / "removals") in message
+    assert "a removal that was killed is given up after 0.6 s" in message
+
+
 def test_a_removal_taken_for_abandoned_goes_no_further(
     found: Removals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
