@@ -56,6 +56,26 @@ def test_home_is_read_from_the_environment_and_made_absolute(
     assert Home.read().home == Path("~/.pokewatch").expanduser()
 
 
+@pytest.mark.parametrize("variable", ["POKEWATCH_HOME", "HOME"])
+def test_a_home_that_is_not_utf_8_is_refused(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's and DVC's addresses could not name it."""
+    monkeypatch.delenv("POKEWATCH_HOME")
+    monkeypatch.setenv(variable, os.fsdecode(bytes(tmp_path) + b"/caf\xe9"))
+    with pytest.raises(SettingsError, match=r"POKEWATCH_HOME .*the path is not UTF-8"):
+        Home.read()
+    with pytest.raises(SettingsError, match=r"POKEWATCH_HOME .*the path is not UTF-8"):
+        RegistrySettings.read()
+
+
+def test_a_value_that_is_not_utf_8_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_BRANCH", "caf\udce9")
+    with pytest.raises(SettingsError) as raised:
+        RegistrySettings.read()
+    assert str(raised.value) == r"POKEWATCH_BRANCH 'caf\udce9': use UTF-8"
+
+
 def test_a_home_that_cannot_be_written_to_is_named(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

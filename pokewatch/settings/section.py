@@ -28,7 +28,13 @@ def home_folder() -> Path:
     """Return the folder that holds all state: POKEWATCH_HOME, or `~/.pokewatch`."""
     path = os.environ.get(f"{PREFIX}HOME") or "~/.pokewatch"
     try:
-        return Path(path).expanduser().absolute()
+        folder = Path(path).expanduser().absolute()
+        str(folder).encode()
+        return folder
+    except UnicodeEncodeError:
+        raise SettingsError(
+            f"{PREFIX}HOME {path!r}: the path is not UTF-8; use another folder"
+        ) from None
     except RuntimeError:
         raise SettingsError(
             f"{PREFIX}HOME {path!r}: no such user; use the path of a folder"
@@ -105,6 +111,7 @@ _REMEDIES = {
     "less_than_equal": "use a number of at most {le}",
     "literal_error": "use {expected}",
     "too_short": "use at least {min_length}, comma-separated",
+    "string_unicode": "use UTF-8",
     "string_pattern_mismatch": "use a value that matches {pattern}",
 }
 
