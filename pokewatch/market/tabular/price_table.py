@@ -89,11 +89,11 @@ def read_price_table(
     last, quotes_a_day = last_of_day(card_id, days, moments, market, usable)
     superseded = int(usable.sum() - last.sum())
     if superseded:
-        check_times(sheet, columns, card_id, days, market, np.flatnonzero(usable))
+        check_times(sheet, columns, card_id, days, market, currency, np.flatnonzero(usable))
     order = np.lexsort((card, days))
     stays, repeated, conflicts = merged_duplicates(card, days, numbers, currency, last, order)
     if len(conflicts):
-        check_key(sheet, columns, card_id, days, market, conflicts)
+        check_key(sheet, columns, card_id, days, market, currency, conflicts)
         conflicts, lacking = without_less_complete(card, days, numbers, currency, conflicts)
         stays[lacking] = False
         repeated += len(lacking)

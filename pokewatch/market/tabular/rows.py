@@ -92,6 +92,7 @@ def check_times(
     card_id: NDArray[np.str_],
     days: NDArray[np.datetime64],
     market: NDArray[np.float64],
+    currency: NDArray[np.str_],
     rows: NDArray[np.int64],
 ) -> None:
     """Raise TableError where a column such as a condition differs within a card and day.
@@ -110,7 +111,7 @@ def check_times(
             one, other = sorted(rows[order[[at, at + 1]]].tolist())
             said = texts_of(sheet, name, np.array([one, other]))
             texts = {one: said[0], other: said[1]}
-            raise _too_small(sheet, (name,), texts, card_id, days, market)
+            raise _too_small(sheet, (name,), texts, card_id, days, market, currency)
 
 
 def _is_key(name: str) -> bool:
@@ -202,6 +203,7 @@ def check_key(
     card_id: NDArray[np.str_],
     days: NDArray[np.datetime64],
     market: NDArray[np.float64],
+    currency: NDArray[np.str_],
     conflicts: NDArray[np.int64],
 ) -> None:
     """Raise TableError where a column, or two together, distinguish the contradicting rows."""
@@ -223,7 +225,7 @@ def check_key(
         if len(set(zip(keys, values, strict=True))) == len(keys):
             at = dict(zip(conflicts.tolist(), values, strict=True))
             pair = {row: at[row] for row in _pair(keys, conflicts)}
-            raise _too_small(sheet, names, pair, card_id, days, market)
+            raise _too_small(sheet, names, pair, card_id, days, market, currency)
 
 
 def _too_small(
@@ -233,6 +235,7 @@ def _too_small(
     card_id: NDArray[np.str_],
     days: NDArray[np.datetime64],
     market: NDArray[np.float64],
+    currency: NDArray[np.str_],
 ) -> TableError:
     """Return the error of two rows, with their `texts` in columns that the key lacks."""
     shown = ", ".join(f"{text} at {market[row]:g}" for row, text in texts.items())
@@ -242,10 +245,14 @@ def _too_small(
         else f"the columns {names[0]!r} and {names[1]!r} distinguish"
     )
     row, key = next(iter(texts)), ",".join(names)
+    currencies = dict.fromkeys(currency[list(texts)].tolist())
+    remedy = f"treat each as a card: POKEWATCH_FILE_KEY={key}; or keep the rows of one"
+    if len(currencies) > 1:
+        remedy = f"keep the rows in {' or '.join(currencies)}: they cannot be compared"
     return TableError(
         f"card {card_id[row]} has several rows for {days[row]}, which {which}: {shown}",
         line=int(sheet.line[row]),
-        remedy=f"treat each as a card: POKEWATCH_FILE_KEY={key}; or keep the rows of one",
+        remedy=remedy,
     )
 
 

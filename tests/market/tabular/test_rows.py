@@ -248,8 +248,19 @@ def test_one_price_in_two_currencies_is_not_repeated(tmp_path: Path) -> None:
     table = read(tmp_path, "card_id,date,price\na-1,2026-09-13,$12.5\na-1,2026-09-13,€12.5\n")
     assert (found(table), table.repeated, table.rejected.num_rows) == ([], 0, 2)
     rows = "a-1,2026-09-13,12.5,USD\na-1,2026-09-13,12.5,EUR\n"
-    with pytest.raises(TableError, match="POKEWATCH_FILE_KEY=currency"):
+    with pytest.raises(TableError, match="keep the rows in USD or EUR"):
         read(tmp_path, f"card_id,date,price,currency\n{rows}")
+
+
+@pytest.mark.parametrize("day", ["2026-09-13", "2026-09-13 10:00"])
+def test_rows_in_two_currencies_are_no_cards_of_their_own(tmp_path: Path, day: str) -> None:
+    rows = f"a-1,{day},$12,TCGplayer\na-1,2026-09-13,€9,Cardmarket\n"
+    with pytest.raises(TableError) as raised:
+        read(tmp_path, f"card_id,date,price,shop\n{rows}")
+    assert str(raised.value) == (
+        "line 2: card a-1 has several rows for 2026-09-13, which the column 'shop' distinguishes: "
+        "TCGplayer at 12, Cardmarket at 9; keep the rows in USD or EUR: they cannot be compared"
+    )
 
 
 @pytest.mark.parametrize("rows", [("12.5,3,", "12.5,,"), (",3,", "12.5,3,"), ("12.5,3,", ",,")])
