@@ -1,0 +1,49 @@
+"""Tests of columns that have the same name."""
+
+from pathlib import Path
+
+import pytest
+
+from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.market.tabular.reading import read_sheet
+from pokewatch.market.tabular.sheet import TableError
+
+
+def read(path: Path, text: str) -> Collection:
+    file = path / "mine.csv"
+    file.write_text(text)
+    return read_collection(read_sheet(file, names=sorted(KNOWN_HEADERS), alone=ALONE))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "Name,Quantity,Quantity\nPikachu,2,2\nMew,1,7\n",
+            "line 3: two columns are called 'Quantity', with '1' and '7' in this line; "
+            "remove or rename one of them",
+        ),
+        (
+            "name,qty,NAME\nPikachu,1,\n",
+            "line 2: two columns are called 'NAME', with 'Pikachu' and '' in this line; "
+            "remove or rename one of them",
+        ),
+    ],
+)
+def test_two_columns_of_one_name_that_differ_are_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(TableError) as raised:
+        read(tmp_path, text)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,qty,qty,notes,notes\nMew,2, 2,a,b\n",  # the same, or not used
+        "name,qty,cost,cost\nMew,2,1,3\n",
+    ],
+)
+def test_other_columns_of_one_name_are_read(tmp_path: Path, text: str) -> None:
+    assert [(line.name, line.quantity) for line in read(tmp_path, text).lines] == [("Mew", 2)]
