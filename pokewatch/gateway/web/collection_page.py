@@ -95,9 +95,9 @@ def _content(fields: Mapping[str, bytes]) -> bytes:
     pasted = fields.get("text", b"") + b"\n"  # a browser sends all of it: its last line is whole
     given = [each for each in (fields.get("file", b""), pasted) if each.strip()]
     if not given:
-        raise invalid("/file", "choose a file, or paste its lines")
+        raise invalid("/file", "choose one that is not empty, or paste its lines")
     if len(given) > 1:
-        raise invalid("/file", "choose a file or paste lines: there are both")
+        raise invalid("/file", "choose one or paste lines: there are both")
     return given[0]
 
 

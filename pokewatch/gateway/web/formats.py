@@ -1,5 +1,6 @@
 """Numbers, days and words as the pages show them."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from math import isfinite
@@ -8,6 +9,7 @@ from pokewatch.wording import counted
 
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 NONE = "\u2013"  # an en dash
+_POINTER = re.compile(r"/(?:\w+/)*(?P<field>\w+): ")  # of a field, as the API writes it
 
 STATUSES = {
     "ok": "",
@@ -160,5 +162,8 @@ def number_text(card_id: str, number: str | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return the text with a capital first letter."""
+    """Return the text with a capital first letter, and the field that it is about in words."""
+    field = _POINTER.match(text)
+    if field:
+        text = f"the {field['field'].replace('_', ' ')}: {text[field.end() :]}"
     return text[:1].upper() + text[1:]

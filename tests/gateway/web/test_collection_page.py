@@ -99,7 +99,7 @@ def test_what_was_entered_is_still_there_after_a_mistake(gateway: Gateway) -> No
 
 def test_a_file_beside_pasted_lines_is_refused(gateway: Gateway) -> None:
     refused = upload(gateway, CSV.encode(), text=CSV)
-    assert "choose a file or paste lines: there are both" in words(page(refused, 422))
+    assert "The file: choose one or paste lines: there are both" in words(page(refused, 422))
     assert "Pokémon 4,Set 0,4/100,Normal,LP,3" in refused.text
 
 
@@ -121,7 +121,7 @@ def test_lines_that_are_not_shown_are_counted(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("content", "status", "text"),
     [
-        (b"", 422, "Choose a file"),
+        (b"", 422, "The file: choose one that is not empty"),
         (b"date,price\n1,2\n", 409, "no column names the cards"),
         (b"\xff\x00" * 3_000_000, 413, "exceeds the limit"),
     ],

@@ -82,6 +82,7 @@ def test_days() -> None:
         "12 days old",
     ]
     assert formats.sentence("the end") == "The end"
+    assert formats.sentence("/condition/card_id: too long") == "The card id: too long"
 
 
 @given(st.lists(st.none() | st.floats(0, 1e9)), st.sampled_from(["USD", "EUR", "JPY", "A&amp;B"]))
