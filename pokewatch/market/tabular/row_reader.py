@@ -287,7 +287,8 @@ class RowReader:
 
     def _cell(self, row: int, name: str) -> str:
         column = self._columns.named.get(name)
-        return shortened(str(shown(self._sheet.column(column)[row]) or "")) if column else ""
+        value = shown(self._sheet.column(column)[row]) if column else None
+        return "" if column is None else shortened("" if value is None else str(value))
 
     def _raw(self, row: int) -> dict[str, Any]:
         cells = zip(self._sheet.names, self._sheet.cells, strict=True)

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.market.tabular.cells import coded, is_readable
+from pokewatch.market.tabular.cells import coded, is_readable, shown
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError
@@ -259,7 +259,8 @@ def _too_small(
 def texts_of(sheet: Sheet, name: str, rows: NDArray[np.int64]) -> list[str]:
     """Return the texts of a column in some rows."""
     column = sheet.column(name)
-    return [str(column[row].as_py() or "").strip() for row in rows.tolist()]
+    values = [shown(column[row]) for row in rows.tolist()]
+    return ["" if value is None else str(value).strip() for value in values]
 
 
 def _pair(keys: Sequence[str], rows: NDArray[np.int64]) -> tuple[int, int]:

@@ -396,3 +396,15 @@ def test_names_that_contradict_each_other_cost_only_their_rows(tmp_path: Path) -
     content = "idProduct,name,date,price\n1,Glurak,2026-09-13,9\n1,Charizard,2026-09-13,90\n"
     table = read(tmp_path, f"{content}2,Mew,2026-09-13,12.5\n")
     assert [(day, price) for _, day, price in found(table)] == [("2026-09-13", 12.5)]
+
+
+def test_what_is_zero_or_false_in_a_typed_column_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "prices.parquet"
+    days = pa.array([date(2026, 9, 13)] * 2)
+    pq.write_table(pa.table({"card_id": ["a", "b"], "date": days, "price": [3.0, 0.0]}), path)
+    (left_out,) = table_of(path).left_out
+    assert str(left_out) == "1 row left out: market_price is not above 0 (first in line 2: '0.0')"
+    table = {"card_id": ["a", "a"], "date": days, "price": [3.0, 4.0], "is_foil": [False, True]}
+    pq.write_table(pa.table(table), path)
+    with pytest.raises(TableError, match="False at 3, True at 4"):
+        table_of(path)
