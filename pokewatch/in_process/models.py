@@ -7,6 +7,7 @@ repository API. A new champion is therefore noticed by looking, every POLL_SECON
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,9 @@ class InProcessModels:
     async def run(self) -> None:
         """Load the models, and again for each new champion, until cancelled.
 
-        What cannot be loaded is tried again, after twice the time at each failure. Markets that are
-        new to a registry on this machine are added.
+        What cannot be loaded is tried again, after twice the time at each failure, and new
+        champions of the others are looked for as often. Markets that are new to a registry on this
+        machine are added.
         """
         embedded = RegistrySettings.read().is_embedded()
         poll = POLL_SECONDS if embedded else POLL_SERVER_SECONDS
@@ -72,9 +74,8 @@ class InProcessModels:
             due = [each for each in due if not await self._load(each)]
             delay = min(2 * delay, MAX_DELAY) if due else poll
             await asyncio.sleep(delay)
-            if not due:
-                new = await self._list() if embedded else []
-                due = [*new, *await self._superseded(embedded)]
+            new = await self._list() if embedded else []
+            due = [*due, *new, *await self._superseded(embedded, [*due, *new])]
 
     async def _list(self) -> list[ModelSettings]:
         """Add the models that are new; return them."""
@@ -85,10 +86,14 @@ class InProcessModels:
         self._data_plane.not_loaded.update({each.name: LOADING for each in new})
         return new
 
-    async def _superseded(self, embedded: bool) -> list[ModelSettings]:
-        """Return the models that serve another version than their market's champion."""
+    async def _superseded(
+        self, embedded: bool, due: Sequence[ModelSettings]
+    ) -> list[ModelSettings]:
+        """Return the models, but those in `due`, that serve another version than the champion."""
         found = []
         for settings in filter(serves_champion, self._models):
+            if settings in due:
+                continue
             served = LOADED_BOOKS.version(settings.name)
             market = market_of_model(settings.name)
             if served and served != await asyncio.to_thread(_champion, embedded, market, served):

@@ -1,12 +1,18 @@
 """A gateway that holds the models: before a champion, with one, and with the next."""
 
+import asyncio
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+from mlserver import ModelSettings
+from mlserver.registry import MultiModelRegistry
 
+from pokewatch.in_process import models as in_process
 from pokewatch.registry import CHAMPION, Registry
+from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.settings import RegistrySettings
 from tests.experiments.books import register
 from tests.in_process.processes import RunningGateway, gateway_process, started
@@ -61,6 +67,44 @@ def test_a_damaged_book_leaves_the_old_one_serving(tmp_path: Path) -> None:
     point_at(models, tmp_path / "book", digest, "7")
     with gateway_process(tmp_path / "again", "--in-process", **environment) as gateway:
         assert served_version(gateway) == "7"
+
+
+def test_a_market_that_cannot_be_loaded_does_not_keep_the_others_at_their_champions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    healthy, damaged = "fair-price-simulated-1", "fair-price-file-trend"
+    loads: Counter[str] = Counter()
+    third_load = asyncio.Event()
+
+    async def load(_: MultiModelRegistry, settings: ModelSettings) -> None:
+        loads[settings.name] += 1
+        if loads[healthy] == 3:
+            third_load.set()
+        if settings.name == damaged:
+            raise OSError("the book is damaged")
+
+    def version(name: str) -> str:
+        return str(loads[healthy]) if name == healthy else ""
+
+    monkeypatch.setenv("POKEWATCH_MARKETS", "simulated-1,file-trend")
+    monkeypatch.setattr(MultiModelRegistry, "load", load)
+    monkeypatch.setattr(in_process, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(in_process, "MAX_DELAY", 0.01)
+    monkeypatch.setattr(in_process, "_champion", lambda *_: str(loads[healthy] + 1))
+    monkeypatch.setattr(LOADED_BOOKS, "version", version)
+    models_folder(tmp_path)
+    models = in_process.InProcessModels(tmp_path)
+
+    async def check() -> None:
+        running = asyncio.create_task(models.run())
+        async with asyncio.timeout(10):
+            await third_load.wait()
+        running.cancel()
+
+    asyncio.run(check())
+    assert loads[damaged] >= 2
+    states = models.states()
+    assert (states[healthy], states[damaged]) == ("READY", "UNAVAILABLE")
 
 
 @pytest.mark.slow
