@@ -108,8 +108,9 @@ def read_resolved(
     """
     groups: dict[int, list[pa.Table]] = {}
     for file in files:
-        for table in _issues(open_month(folder, file), currency):
-            groups.setdefault(table["horizon"][0].as_py(), []).append(table)
+        with open_month(folder, file) as opened:
+            for table in _issues(opened, currency):
+                groups.setdefault(table["horizon"][0].as_py(), []).append(table)
     return [_of_horizon(horizon, groups[horizon]) for horizon in sorted(groups)]
 
 

@@ -82,10 +82,10 @@ class RecordReader:
 
         Raise TrackRecordError.
         """
-        opened = pq.ParquetFile(self._file(name))
-        if number >= opened.num_row_groups:
-            return b""
-        table = opened.read_row_group(number)
+        with pq.ParquetFile(self._file(name)) as opened:
+            if number >= opened.num_row_groups:
+                return b""
+            table = opened.read_row_group(number)
         for text in _TEXTS:
             table = table.set_column(
                 table.schema.get_field_index(text), text, _safe(table[text].combine_chunks())

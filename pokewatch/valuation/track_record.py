@@ -4,8 +4,8 @@ A forecast is *issued* by the price book of a champion, for the day `horizon` da
 last. It is added once that day has prices, and is never changed. The forecasts of the issues of a
 month are one Parquet file, named by its content, in which each issue is a row group, in the order
 of days and versions; adding an issue writes the file of its month anew and leaves the rest of it as
-it was. A document lists the
-files with their digests, all issues, those that are still open among them, and the summary.
+it was. A document lists the files with their digests, all issues, those that are still open among
+them, and the summary.
 """
 
 import hashlib
@@ -212,8 +212,8 @@ def verify(path: Path, file: MonthFile) -> None:
 def _groups(folder: Path, file: MonthFile | None) -> list[pa.Table]:
     if file is None:
         return []
-    opened = open_month(folder, file)
-    return [opened.read_row_group(number) for number in range(opened.num_row_groups)]
+    with open_month(folder, file) as opened:
+        return [opened.read_row_group(number) for number in range(opened.num_row_groups)]
 
 
 def _written(folder: Path, month: str, tables: list[pa.Table]) -> MonthFile:

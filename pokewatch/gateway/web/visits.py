@@ -16,8 +16,8 @@ class Visit:
     `versions` are those of model and data of all answers that the page shows. It is `stale` if one
     is an earlier answer, sent because the model server is down. `record_digest` is that of the
     track record that the page shows, None if it shows none. It is not `complete` if names of cards
-    could not be read in time. `on_shown` is called with the page that
-    is sent, and not with one that has to be made again.
+    could not be read in time. `on_shown` is called with the page that is sent, and not with one
+    that has to be made again.
     """
 
     context: RequestContext
