@@ -37,7 +37,12 @@ def _unzipped(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
     try:
         for piece in pieces:
             empty = empty and not piece
-            yield decoder.decompress(piece, most + 1)
+            left = piece
+            while left:
+                if decoder.eof:  # gzip data may have several members (RFC 1952, 2.2)
+                    decoder = zlib.decompressobj(_GZIP_HEADER)
+                yield decoder.decompress(left, most + 1)
+                left = decoder.unused_data
     except zlib.error as error:
         raise ContentCodingError(f"the answer is not valid gzip: {error}") from None
     if not (decoder.eof or empty):

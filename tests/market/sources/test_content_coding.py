@@ -19,6 +19,17 @@ def test_gzip_is_decoded_however_it_is_cut(size: int) -> None:
     assert b"".join(decoded(pieces, "gzip", 10_000)) == body
 
 
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_all_members_of_gzip_are_decoded(size: int) -> None:
+    zipped = gzip.compress(b"a" * 40) + gzip.compress(b"") + gzip.compress(b"b" * 30)
+    pieces = [zipped[at : at + size] for at in range(0, len(zipped), size)]
+    assert b"".join(decoded(pieces, "gzip", 100)) == b"a" * 40 + b"b" * 30
+    with pytest.raises(ContentCodingError, match="in the middle"):
+        list(decoded([zipped[:-1]], "gzip", 100))
+    with pytest.raises(ContentCodingError, match="not valid gzip"):
+        list(decoded([*pieces, b"more"], "gzip", 100))
+
+
 def test_a_piece_is_never_decoded_beyond_the_limit() -> None:
     piece = next(decoded([gzip.compress(bytes(5_000_000))], "gzip", 100))
 
