@@ -136,6 +136,9 @@ class RegistryClient:
             from mlflow.tracking import MlflowClient
 
             logging.getLogger("alembic").setLevel(logging.WARNING)
+            # Of a server, that it waits 300 seconds for a version that is ready at once.
+            registered = logging.getLogger("mlflow.store.model_registry.abstract_store")
+            registered.setLevel(logging.WARNING)
             # It would log, with a traceback, errors that it raises besides.
             logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
             if self._settings.is_embedded():
