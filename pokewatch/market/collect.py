@@ -190,7 +190,7 @@ class _Collection:
         self.report.cleaned.update(changes)
         good, bad = split_rows(cleaned, self.thresholds.max_price, self.today)
         rejected = pa.concat_tables([batch.rejected, bad])
-        self.report.quarantined.update(rejected["reason"].to_pylist())
+        self.report.count_quarantined(rejected)
         accepted = dict(self._accepted(batch, good, rejected))
         if accepted:
             self._write_cards(self._cards(batch))

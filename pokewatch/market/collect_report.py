@@ -1,16 +1,20 @@
 """The report of a collection."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
+
+import pyarrow as pa
 
 from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
 from pokewatch.market.quality.days import QUARANTINE
 from pokewatch.market.quality.groups import HISTORY, Doubt
 from pokewatch.market.sources import RequestUsage
+from pokewatch.market.tabular.sheet import shortened
 from pokewatch.wording import counted
 
 _SLIP_DAYS = 5  # days whose largest changes are listed
@@ -28,10 +32,19 @@ class CollectReport:
     held: dict[date, tuple[Check, ...]] = field(default_factory=dict)  # failed their checks
     rows: int = 0  # of the days written
     quarantined: Counter[str] = field(default_factory=Counter)  # rows by reason
+    first_quarantined: dict[str, str] = field(default_factory=dict)  # the first by reason
     cleaned: Counter[str] = field(default_factory=Counter)  # values by reason
     doubts: list[tuple[date, Doubt]] = field(default_factory=list)  # of days written
     warnings: list[str] = field(default_factory=list)
     usage: RequestUsage | None = None  # of the daily budget of requests; None if there is none
+
+    def count_quarantined(self, rejected: pa.Table) -> None:
+        """Count rows (REJECTED_SCHEMA) by reason, and keep the first of each in words."""
+        reasons = rejected["reason"].to_pylist()
+        self.quarantined.update(reasons)
+        for reason in set(reasons).difference(self.first_quarantined):
+            (row,) = rejected.slice(reasons.index(reason), 1).to_pylist()
+            self.first_quarantined[reason] = _described(row)
 
     def require_no_held(self) -> None:
         """Raise QualityError with each day that was held back, its failed checks and figures."""
@@ -110,6 +123,14 @@ class CollectReport:
             "warnings": self.warnings,
             "requests": asdict(self.usage) if self.usage else None,
         }
+
+
+def _described(row: Mapping[str, Any]) -> str:
+    """Return the card and day of a rejected row and the value at fault, "" where it has none."""
+    cells = json.loads(row["row"])  # as the source has them, which may be no object
+    value = cells.get(row["reason"].partition(" ")[0]) if isinstance(cells, dict) else None
+    shown = "" if value is None else f": {shortened(str(value))}"
+    return f"{row['card_id']} on {row['date']}{shown}" if row["card_id"] and row["date"] else ""
 
 
 def _range(days: Sequence[date]) -> str:

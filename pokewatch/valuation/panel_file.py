@@ -65,7 +65,11 @@ def _usable(path: Path, found: PriceTable, warn: Warn) -> pa.Table:
     high = too_high(prices, thresholds.max_price)
     if count := pc.sum(high).as_py():
         rows = counted(count, "row")
-        warn(f"{rows} left out: market_price is not a price up to {thresholds.max_price:,.0f}")
+        first = prices.filter(high).slice(0, 1).to_pylist()[0]
+        warn(
+            f"{rows} left out: market_price is not a price up to {thresholds.max_price:,.0f} "
+            f"(first: {first['card_id']} on {first['date']}: '{first['market_price']}')"
+        )
     rejected = Counter(prices["date"].filter(high).to_pylist()) + unusable_by_day(found.rejected)
     prices = prices.filter(pc.invert(high))
     if not prices.num_rows:

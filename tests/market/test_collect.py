@@ -2,11 +2,14 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from pokewatch.errors import QualityError
 from pokewatch.market.collect import collect
+from pokewatch.market.collect_report import CollectReport
 from pokewatch.market.lake import Lake
+from pokewatch.market.sources import REJECTED_SCHEMA
 from tests.market.three_days import CARDS, DAYS, FIRST, LATER, day_rows, fingerprint, source
 from tests.market.upstream import Upstream, price
 
@@ -66,6 +69,12 @@ def test_bad_rows_are_quarantined_and_counted(served: Upstream, lake: Lake) -> N
         "market_price is not positive": 1,
         "market_price is not a price up to 1,000,000": 1,
         "another row has the same card and date": 1,
+    }
+    assert report.first_quarantined == {
+        "market_price is not positive": f"tcgplayer-901-normal on {FIRST}: '-5.0'",
+        "market_price is not a price up to 1,000,000": f"tcgplayer-902-normal on {FIRST}: "
+        "'5000000000.0'",
+        "another row has the same card and date": f"tcgplayer-1-normal on {FIRST}",
     }
     assert lake.day(FIRST).num_rows == CARDS
     assert lake.quarantined(FIRST).num_rows == 3
@@ -212,3 +221,10 @@ def test_names_come_when_the_catalogue_does(served: Upstream, lake: Lake) -> Non
     named = lake.catalog()
     collect(source(served), lake, DAYS[:3])
     assert lake.catalog().equals(named)
+
+
+def test_a_rejected_row_that_is_no_object_is_described_by_its_card() -> None:
+    rows = {"date": [FIRST], "card_id": ["a"], "row": ['"cut"'], "reason": ["price is none"]}
+    report = CollectReport("file", (FIRST,))
+    report.count_quarantined(pa.table(rows, schema=REJECTED_SCHEMA))
+    assert report.first_quarantined == {"price is none": f"a on {FIRST}"}

@@ -62,7 +62,10 @@ def test_evaluating_leaves_out_what_collecting_leaves_out(tmp_path: Path) -> Non
     assert panel.low is not None
     np.testing.assert_array_equal(panel.low[0], [np.nan, 4.0, np.nan])
     assert collected["low_price"] == [None, 4.0, None]
-    assert "1 row left out: market_price is not a price up to 1,000,000" in warnings
+    assert (
+        "1 row left out: market_price is not a price up to 1,000,000 "
+        "(first: card-2 on 2026-01-01: '1000000000.0')"
+    ) in warnings
     assert "low_price is 99,999, which means none listed: left empty (1)" in warnings
 
 
