@@ -246,4 +246,4 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
         with atomic_file(path) as file:
             file.write(BYTE_ORDER_MARK + text.getvalue().encode())
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error}") from error
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error

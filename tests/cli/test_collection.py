@@ -204,7 +204,7 @@ def test_what_is_no_collection_is_explained(champion_home: Path, tmp_path: Path)
 def test_a_result_that_cannot_be_written_is_an_error(export: Path, tmp_path: Path) -> None:
     result = run("collection", "value", str(export), "--out", str(tmp_path / "none" / "x.csv"))
     assert result.exit_code != 0
-    assert "cannot be written" in result.stderr
+    assert "x.csv cannot be written: No such file or directory\n" in result.stderr
 
 
 def test_a_line_without_a_fair_price_is_listed_once(
