@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.collection.exports import Collection, read_collection
+from pokewatch.collection.headers import ALONE, KNOWN_HEADERS
 from pokewatch.market.tabular.reading import read_sheet
 from pokewatch.market.tabular.sheet import TableError
 
