@@ -48,7 +48,8 @@ def test_the_challenger_is_registered_beside_the_champion_and_compared(
         "1",
         "2",
     )
-    write(registry_home / "events", [event("0" * 16, "exposure", "BUY")])
+    exposure = event("0" * 16, "exposure", "BUY")._replace(market="simulated-0")
+    write(registry_home / "events", [exposure])
     monitored = run_flow(tmp_path, "run", *MARKET, flow=FLOW.with_name("monitor.py"), **SETTINGS)
     assert monitored.returncode == 0, monitored.stdout
     card = card_text(last_card(registry_home, "act"))

@@ -8,7 +8,16 @@ import httpx
 import pytest
 
 from tests.serving.books import make_book
-from tests.serving.server import Server, columns, infer, models_folder, point_at, running, tensor
+from tests.serving.server import (
+    Server,
+    columns,
+    infer,
+    models_folder,
+    point_at,
+    running,
+    tensor,
+    wait_until,
+)
 
 CARD = tensor("card_id", ["card_4"])
 PRICES = (tensor("market_price", [1.0]), tensor("fair_price", [1.0]))
@@ -43,6 +52,7 @@ def test_each_model_uses_its_own_book(tmp_path: Path, workers: int) -> None:
         {"extra": {"prices": "other"}},
     )
     with running(models, ports, {"POKEWATCH_HOME": str(tmp_path / "home")}) as server:
+        wait_until(server, "/v2/models/other/ready", "/v2/models/judge/ready")
         for _ in range(4):  # with workers, each of them
             assert served(server, "fair-price") == ("1", 5.04)
             assert served(server, "other") == ("other-2", 10.08)
