@@ -260,8 +260,9 @@ def _print_report(
     if report.usage:
         print_wrapped(f"{report.usage}")
     for reason, count in sorted(report.quarantined.items()):
-        first = report.first_quarantined[reason]
-        text = f"quarantined: {counted(count, 'row')}, {reason}{first and f' (first: {first})'}"
+        text = f"quarantined: {counted(count, 'row')}, {reason}"
+        if first := report.first_quarantined[reason]:
+            text += f" (first: {first})"
         click.echo(without_controls(text), err=True)
     for warning in report.warnings:
         warn(str(warning))
