@@ -1,15 +1,14 @@
 """Numbers, days and words as the pages show them."""
 
-import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from math import isfinite
 
+from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.wording import counted
 
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 NONE = "\u2013"  # an en dash
-_POINTER = re.compile(r"/(?:\w+/)*(?P<field>\w+): ")  # of a field, as the API writes it
 
 STATUSES = {
     "ok": "",
@@ -162,8 +161,14 @@ def number_text(card_id: str, number: str | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return the text with a capital first letter, and the field that it is about in words."""
-    field = _POINTER.match(text)
-    if field:
-        text = f"the {field['field'].replace('_', ' ')}: {text[field.end() :]}"
+    """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def problem_text(problem: ProblemError) -> str:
+    """Return what is wrong as a sentence, with the field of a form that it is about in words."""
+    for fault in problem.errors:
+        if fault.pointer[:1] == "/":
+            field = fault.pointer.rpartition("/")[2].replace("_", " ")
+            return f"The {field}: {fault.detail}"
+    return sentence(problem.detail)

@@ -15,6 +15,7 @@ from pokewatch.gateway.api.queries import MAX_FIELDS
 from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web.access import PageAccess
+from pokewatch.gateway.web.formats import problem_text
 from pokewatch.gateway.web.page_queries import PageQuery
 from pokewatch.gateway.web.rendering import Templates
 
@@ -101,7 +102,7 @@ class PageRenderer:
         """Return the page of a problem, with the names of the similar cards."""
         market = self._named(context)
         names = await names_of(problem.near, market, context.forwarded_headers())
-        values = {"kind": problem.kind, "detail": problem.detail, "back": ""}
+        values = {"kind": problem.kind, "detail": problem_text(problem), "back": ""}
         values |= {"near": problem.near, "names": names}
         values |= _query_fault(context, problem)
         body = self.render("problem.html", context, values | {"request_id": context.request_id})

@@ -74,6 +74,7 @@ class Templates:
             "dots": _dots,
             "status_text": formats.STATUSES.get,
             "reason_text": formats.reason_text,
+            "problem_text": formats.problem_text,
             "advice_text": formats.advice_text,
             "skill_text": formats.SKILLS.get,
             "condition_text": formats.CONDITIONS.get,

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pokewatch.contract import ADVICE_REASONS, REASONS, STATUSES
+from pokewatch.gateway.http.problems import invalid
 from pokewatch.gateway.web import formats
 
 
@@ -82,7 +83,14 @@ def test_days() -> None:
         "12 days old",
     ]
     assert formats.sentence("the end") == "The end"
-    assert formats.sentence("/condition/card_id: too long") == "The card id: too long"
+
+
+def test_problems_name_the_field_of_a_form_in_words() -> None:
+    assert (
+        formats.problem_text(invalid("/condition/card_id", "too long")) == "The card id: too long"
+    )
+    assert formats.problem_text(invalid("?card_id", "too long")) == "?card_id: too long"
+    assert formats.problem_text(invalid("", "too long")) == "Body: too long"
 
 
 @given(st.lists(st.none() | st.floats(0, 1e9)), st.sampled_from(["USD", "EUR", "JPY", "A&amp;B"]))
