@@ -194,9 +194,16 @@ EXPORT_TYPES: dict[ExportFormat, str] = {
 }
 EXPORT_PREPARING = "the export is being prepared"
 _DAY_PATTERN = r"([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))?"
-MONTH_PATTERN = r"\d{4}-(0[1-9]|1[0-2])"
+MONTH_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])"
 CURRENCY_PATTERN = "[A-Z]{3}"
 HISTORY_PATTERN = rf"{_DAY_PATTERN}\.\.{_DAY_PATTERN}"
+
+
+def parse_iso_day(text: str) -> date:
+    """Return the day written as YYYY-MM-DD, and in no other form of ISO 8601. Raise ValueError."""
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError(f"{text[:40]!r} is not a day such as 2026-11-20")
+    return date.fromisoformat(text)
 
 
 def parse_history(text: str) -> tuple[date | None, date | None]:

@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from pokewatch.cli.market_choice import market_option
-from pokewatch.cli.options import Day, OutputFile, json_option
+from pokewatch.cli.options import Day, OutputFile, ending_of, json_option
 from pokewatch.cli.output import (
     print_json,
     print_text,
@@ -18,6 +18,7 @@ from pokewatch.cli.output import (
     warn_of_unknown_settings,
     without_controls,
 )
+from pokewatch.contract import EXPORT_TYPES
 from pokewatch.wording import counted
 
 _DETERMINED = {  # by the market
@@ -87,8 +88,8 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "export_format",
-    type=click.Choice(["parquet", "csv"]),
-    help="Also export the days to one file in this format.",
+    type=click.Choice(list(EXPORT_TYPES)),
+    help="Also export the days to one file in this format. Default: by the ending of --output.",
 )
 @click.option(
     "--output",
@@ -172,10 +173,8 @@ def _check_options(
         raise click.UsageError(
             f"--categories {categories}: --source {source} has no categories; add --source tcgcsv"
         )
-    if output and not export_format and output.suffix not in (".parquet", ".csv"):
-        raise click.UsageError(
-            f"--output {output}: use a name that ends in .parquet or .csv, or add --format"
-        )
+    if output and not export_format:
+        ending_of(output, "--output", EXPORT_TYPES)
 
 
 def _show_file(source: str, path: Path | None, as_json: bool) -> None:
@@ -238,7 +237,9 @@ def _export(
     from pokewatch.market.export import export
     from pokewatch.settings import Home
 
-    export_format = export_format or (output.suffix.removeprefix(".") if output else "parquet")
+    if output and not export_format:
+        export_format = ending_of(output, "--output", EXPORT_TYPES)
+    export_format = export_format or "parquet"
     name = f"pokewatch-{source}-{days[0]}-{days[-1]}.{export_format}"
     exported = output or Home.read().exports / name
     export(lake, days, exported, export_format)

@@ -11,7 +11,7 @@ import click
 from pokewatch.atomic_file import atomic_file
 from pokewatch.cli.card_choice import described
 from pokewatch.cli.market_choice import market_option
-from pokewatch.cli.options import OutputFile, json_option, value_errors_as_usage
+from pokewatch.cli.options import OutputFile, ending_of, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_price,
     format_share,
@@ -111,6 +111,8 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     from pokewatch.market.tabular.reading import read_sheet
     from pokewatch.market.tabular.sheet import TableError
 
+    if out is not None:
+        ending_of(out, "--out", ["csv"])
     try:
         names = sorted(KNOWN_HEADERS)
         found = read_collection(read_sheet(file, names=names, alone=ALONE, example=EXAMPLE))

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pokewatch.cli.market_choice import market_option
-from pokewatch.cli.options import OutputFile, json_option
+from pokewatch.cli.options import OutputFile, ending_of, json_option
 from pokewatch.cli.output import (
     print_json,
     print_wrapped,
@@ -69,7 +69,7 @@ def export(
     from pokewatch.valuation.book.export import ExportVersions, exported_days, write_export
     from pokewatch.valuation.signals import configured_thresholds
 
-    file_format = file_format or _format_of(out)
+    file_format = file_format or ending_of(out, "--out", EXPORT_TYPES) or "parquet"
     book, model = champion_book()
     try:
         days = exported_days(book, *(history or (book.last_day, None)))
@@ -94,20 +94,3 @@ def export(
         )
         print_wrapped(f"model version {model.version}, data version {model.data_version}")
     warn_of_old_prices(book.last_day)
-
-
-def _format_of(out: Path) -> ExportFormat:
-    """Return the format that the name of a file ends with. Raise UsageError for another ending.
-
-    A spreadsheet would open a Parquet file named `cards.xlsx`, and call it damaged.
-    """
-    formats: dict[str, ExportFormat] = {
-        "": "parquet",
-        **{f".{each}": each for each in EXPORT_TYPES},
-    }
-    found = formats.get(out.suffix.lower())
-    if found is None:
-        raise click.UsageError(
-            f"--out {out.name!r} does not end in .csv or .parquet: rename it, or add --format"
-        )
-    return found

@@ -2,16 +2,18 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from pokewatch.contract import MAX_PRICE, MIN_PRICE
+from pokewatch.contract import MAX_PRICE, MIN_PRICE, parse_iso_day
 from pokewatch.money import Price, typed_price
+
+Ending = TypeVar("Ending", bound=str)
 
 
 class Day(click.ParamType[date]):
@@ -21,7 +23,7 @@ class Day(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(value)
+            return parse_iso_day(value)
         except ValueError:
             self.fail(f"{value!r} is not a date such as {datetime.now(UTC).date()}", param, ctx)
 
@@ -36,6 +38,23 @@ class OutputFile(click.Path):
         if not os.fspath(value).strip():
             self.fail("the name of the file is empty; give one such as prices.csv", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def ending_of(path: Path, option: str, endings: Collection[Ending]) -> Ending | None:
+    """Return which of `endings` the name of a file has, or None for a name without an ending.
+
+    Raise UsageError for another: a spreadsheet would open a Parquet file named `cards.xlsx`, and
+    call it damaged.
+    """
+    found = path.suffix.lower().removeprefix(".")
+    for ending in endings:
+        if ending == found:
+            return ending
+    if found:
+        known = " or ".join(f".{ending}" for ending in endings)
+        more = ", or add --format" if len(endings) > 1 else ""
+        raise click.UsageError(f"{option} {path.name!r} does not end in {known}: rename it{more}")
+    return None
 
 
 class PriceOption(click.ParamType[float]):

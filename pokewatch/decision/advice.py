@@ -103,7 +103,7 @@ def advise_each(
     """
     found = [
         (schedule, _advise(price, decisions, schedule, probability))
-        for schedule in dict.fromkeys(fees)
+        for schedule in dict.fromkeys(fees) or (None,)
     ]
     columns = found[0][1]
     for schedule, advice in found[1:]:

@@ -6,6 +6,7 @@ Each raises SettingsError with the option, the value and which values are valid.
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from pokewatch.contract import parse_iso_day
 from pokewatch.errors import SettingsError
 from pokewatch.market.markets import require_id
 from pokewatch.market.sources import SOURCES, Source, open_source
@@ -170,11 +171,11 @@ def parse_day(text: str) -> date | None:
 
 def _day(text: str, option: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return parse_iso_day(text)
     except ValueError:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         raise SettingsError(f"{option} {text!r}: use a date such as {yesterday}") from None
 
 
 def _is_horizon(name: str) -> bool:
-    return name.isdecimal() and len(name) <= 4 and 1 <= int(name) <= MOST_HORIZON
+    return name.isascii() and name.isdecimal() and len(name) <= 4 and 1 <= int(name) <= MOST_HORIZON

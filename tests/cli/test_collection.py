@@ -207,6 +207,13 @@ def test_a_result_that_cannot_be_written_is_an_error(export: Path, tmp_path: Pat
     assert "x.csv cannot be written: No such file or directory\n" in result.stderr
 
 
+def test_what_is_written_is_csv(export: Path, tmp_path: Path) -> None:
+    path = tmp_path / "worth.xlsx"
+    result = run("collection", "value", str(export), "--out", str(path))
+    assert (result.exit_code, path.exists()) == (2, False)
+    assert "--out 'worth.xlsx' does not end in .csv: rename it\n" in result.stderr
+
+
 def test_a_line_without_a_fair_price_is_listed_once(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -44,7 +44,7 @@ def test_export_names_a_format_that_it_does_not_write(champion_home: Path, tmp_p
     path = tmp_path / "cards.xlsx"
     result = run("export", "--out", str(path))
     assert result.exit_code == 2
-    assert "--out 'cards.xlsx' does not end in .csv or .parquet: rename it, or add" in result.stderr
+    assert "--out 'cards.xlsx' does not end in .parquet or .csv: rename it, or add" in result.stderr
     assert not path.exists()
     assert run("export", "--out", str(path), "--format", "csv").exit_code == 0
     assert run("export", "--out", str(tmp_path / "cards")).exit_code == 0

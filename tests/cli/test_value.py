@@ -68,8 +68,10 @@ def test_an_unknown_card_is_an_error_with_near_matches(book: PriceBook) -> None:
     [
         ("1999-01-01", 3, "no prices for 1999-01-01: the book runs from"),
         ("yesterday", 2, "'yesterday' is not a date such as"),
+        ("20260110", 2, "'20260110' is not a date such as"),
+        ("2026-W02-6", 2, "'2026-W02-6' is not a date such as"),
     ],
-    ids=["outside", "malformed"],
+    ids=["outside", "malformed", "compact", "week"],
 )
 def test_a_bad_date_is_an_error(day: str, code: int, message: str, book: PriceBook) -> None:
     result = run("value", card_at(book, 0)["card_id"], "--date", day)

@@ -224,6 +224,9 @@ def test_each_row_has_its_own_fees() -> None:
     assert found.reason.tolist() == ["ok", "no_fees", "ok", "no_market_price"]
     same = advise_each(price, decisions, [TCGPLAYER])
     np.testing.assert_array_equal(same.buy_below, alone[0].buy_below)
+    empty = np.array([])
+    nothing = decide(empty, empty, empty, empty, on_fault="hold")
+    assert advise_each(empty, nothing, []).reason.tolist() == []
 
 
 def test_the_contract_names_every_fee_schedule_and_its_currency() -> None:

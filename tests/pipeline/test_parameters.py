@@ -165,6 +165,14 @@ def test_lists_and_days_are_read() -> None:
     assert parse_day("") is None
 
 
+def test_other_digits_and_other_forms_of_days_are_refused() -> None:
+    with pytest.raises(SettingsError, match="--other-horizons '\u0667': use"):
+        parse_horizons("\u0667")
+    for text in ("20260131", "2026-W05-6"):
+        with pytest.raises(SettingsError, match=f"--to '{text}': use a date such as"):
+            parse_day(text)
+
+
 def test_today_is_the_last_day_of_a_backfill() -> None:
     today = datetime.now(UTC).date()
     assert check_backfill(first_day=str(today), last_day=str(today)) == (today, today)

@@ -1,6 +1,5 @@
 """Query strings, parsed into typed models."""
 
-from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -23,6 +22,7 @@ from pokewatch.contract import (
     ChangesSort,
     Fees,
     MoversPrice,
+    parse_iso_day,
 )
 from pokewatch.gateway.api.examples import EXAMPLE, MISSPELT
 from pokewatch.gateway.api.fields import (
@@ -274,9 +274,7 @@ def _fault(message: str, model: type[Any], values: dict[str, str]) -> ProblemErr
 def require_day(text: str, pointer: str) -> str:
     """Return `text` if it is a day as YYYY-MM-DD. Raise ProblemError (422) otherwise."""
     try:
-        if len(text) == 10 and text[4] == text[7] == "-":
-            date.fromisoformat(text)
-            return text
+        parse_iso_day(text)
     except ValueError:
-        pass
-    raise invalid(pointer, f"{text[:40]!r} is not a day like 2026-11-20")
+        raise invalid(pointer, f"{text[:40]!r} is not a day like 2026-11-20") from None
+    return text

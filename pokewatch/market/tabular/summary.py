@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import pyarrow.compute as pc
+
 from pokewatch.market.tabular.price_table import PriceTable
 from pokewatch.market.tabular.sheet import shortened
 from pokewatch.wording import counted
@@ -43,8 +45,19 @@ def _content(table: PriceTable) -> Iterator[str]:
         f"prices: {rows:,}; cards: {table.cards.num_rows:,}; "
         f"days: {len(days):,}, {days[0]} to {days[-1]}; currency: {currencies}"
     )
+    yield from _several_currencies(table)
     for row in table.prices.slice(0, _SAMPLE).to_pylist():
         yield f"  {row['date']}  {row['card_id']}  {_shown(row['market_price'])} {row['currency']}"
+
+
+def _several_currencies(table: PriceTable) -> Iterator[str]:
+    by_day = table.prices.group_by("date").aggregate([("currency", "count_distinct")])
+    several = pc.sum(pc.greater(by_day["currency_count_distinct"], 1)).as_py()
+    if several:
+        yield (
+            f"{several:,} of {counted(by_day.num_rows, 'day')} would be held: prices in several "
+            "currencies cannot be compared; use a file for each currency"
+        )
 
 
 def _shown(price: float | None) -> str:

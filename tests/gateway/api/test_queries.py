@@ -1,6 +1,6 @@
 import pytest
 
-from pokewatch.gateway.api.queries import MAX_FIELDS, CardsQuery, NoQuery, parse_query
+from pokewatch.gateway.api.queries import MAX_FIELDS, CardsQuery, MonthQuery, NoQuery, parse_query
 from pokewatch.gateway.http.problems import ProblemError
 
 
@@ -25,6 +25,12 @@ def test_what_is_wrong_is_named(text: str, pointer: str, detail: str) -> None:
         parse_query(CardsQuery, text.encode())
     (fault,) = raised.value.errors
     assert (fault.pointer, fault.detail) == (pointer, detail)
+
+
+def test_a_month_has_ascii_digits() -> None:
+    assert parse_query(MonthQuery, b"month=2026-11").month == "2026-11"
+    with pytest.raises(ProblemError, match=r"\?month: must be a month like 2026-11"):
+        parse_query(MonthQuery, b"month=202%D9%A6-11")
 
 
 def test_an_operation_without_parameters_takes_none() -> None:

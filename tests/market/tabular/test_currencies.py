@@ -113,6 +113,14 @@ def test_a_currency_that_no_cell_names_is_assumed(
     assert any(said in line for line in summary(table)) == bool(assumed)
 
 
+def test_days_in_several_currencies_are_said_to_be_held(tmp_path: Path) -> None:
+    rows = "card;date;price;currency\na;2026-09-13;12,50;EUR\na;2026-09-14;12,50;EUR\n"
+    held = "1 of 2 days would be held: prices in several currencies cannot be compared"
+    for more, expected in (("b;2026-09-14;3;EUR\n", False), ("b;2026-09-14;3;USD\n", True)):
+        lines = list(summary(read(tmp_path, rows + more)))
+        assert any(line.startswith(held) for line in lines) == expected
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
