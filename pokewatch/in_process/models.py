@@ -75,15 +75,26 @@ class InProcessModels:
             delay = min(2 * delay, MAX_DELAY) if due else poll
             await asyncio.sleep(delay)
             new = await self._list() if embedded else []
-            due = [*due, *new, *await self._superseded(embedded, [*due, *new])]
+            due = [*(each for each in due if each in self._models), *new]
+            due += await self._superseded(embedded, due)
 
     async def _list(self) -> list[ModelSettings]:
-        """Add the models that are new; return them."""
+        """Add the models that are new, and return them.
+
+        Those that are listed no more are dropped unless they serve: the unnamed model of an empty
+        registry can never be loaded once its first markets have names.
+        """
         listed = await MarketModelRepository(str(self._folder)).list()
+        names, not_loaded = {each.name for each in listed}, self._data_plane.not_loaded
+        self._models = [
+            each for each in self._models if each.name in names or each.name not in not_loaded
+        ]
         known = {each.name for each in self._models}
         new = [each for each in listed if each.name not in known]
         self._models += new
-        self._data_plane.not_loaded.update({each.name: LOADING for each in new})
+        not_loaded.update({each.name: LOADING for each in new})
+        for name in set(not_loaded) - names:
+            del not_loaded[name]
         return new
 
     async def _superseded(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import httpx
 import pytest
 from mlserver import ModelSettings
 from mlserver.registry import MultiModelRegistry
+from prometheus_client import REGISTRY
 
 from pokewatch.in_process import models as in_process
 from pokewatch.registry import CHAMPION, Registry
 from pokewatch.serving.loaded_books import LOADED_BOOKS
+from pokewatch.serving.mlserver import market_models
 from pokewatch.settings import RegistrySettings
 from tests.experiments.books import register
 from tests.in_process.processes import RunningGateway, gateway_process, started
@@ -25,6 +28,15 @@ pytestmark = pytest.mark.filterwarnings(
 )  # MLflow's models on SQLAlchemy 2.1
 
 TAGS = {"data_version": "dv"}
+
+
+@pytest.fixture
+def metrics_of_a_process() -> Iterator[None]:
+    """The metrics of a data plane, of which MLServer makes one in a process."""
+    before = set(REGISTRY._collector_to_names)
+    yield
+    for collector in set(REGISTRY._collector_to_names) - before:
+        REGISTRY.unregister(collector)
 
 
 def served_version(gateway: RunningGateway) -> str:
@@ -69,6 +81,7 @@ def test_a_damaged_book_leaves_the_old_one_serving(tmp_path: Path) -> None:
         assert served_version(gateway) == "7"
 
 
+@pytest.mark.usefixtures("metrics_of_a_process")
 def test_a_market_that_cannot_be_loaded_does_not_keep_the_others_at_their_champions(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -105,6 +118,41 @@ def test_a_market_that_cannot_be_loaded_does_not_keep_the_others_at_their_champi
     assert loads[damaged] >= 2
     states = models.states()
     assert (states[healthy], states[damaged]) == ("READY", "UNAVAILABLE")
+
+
+@pytest.mark.usefixtures("metrics_of_a_process")
+def test_the_model_of_an_empty_registry_is_dropped_once_its_markets_have_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It would be tried for ever, and while one model fails, new champions are noticed late."""
+    named = "fair-price-simulated-1"
+    markets = [""]
+    loads: Counter[str] = Counter()
+    named_load = asyncio.Event()
+
+    async def load(_: MultiModelRegistry, settings: ModelSettings) -> None:
+        loads[settings.name] += 1
+        if settings.name == "fair-price":
+            markets[:] = ["simulated-1"]
+            raise OSError("no model is champion yet")
+        if settings.name == named:
+            named_load.set()
+
+    monkeypatch.setattr(market_models, "markets_to_serve", lambda _: list(markets))
+    monkeypatch.setattr(MultiModelRegistry, "load", load)
+    monkeypatch.setattr(in_process, "POLL_SECONDS", 0.01)
+    models_folder(tmp_path)
+    models = in_process.InProcessModels(tmp_path)
+
+    async def check() -> None:
+        running = asyncio.create_task(models.run())
+        async with asyncio.timeout(10):
+            await named_load.wait()
+        running.cancel()
+
+    asyncio.run(check())
+    assert loads["fair-price"] == 1
+    assert "fair-price" not in models.states()
 
 
 @pytest.mark.slow
