@@ -36,9 +36,7 @@ class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  #
         if template is None:
             return found  # type: ignore[no-any-return]
         if self._markets is None:
-            self._markets = await asyncio.to_thread(
-                markets_to_serve, ServingSettings.read().load_timeout
-            )
+            self._markets = await _markets_to_serve()
         others = [each for each in found if each is not template]
         return [*others, *(_model_of(template, market) for market in self._markets)]
 
@@ -60,11 +58,29 @@ class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  #
             raise ModelNotFound(name)
         return selected
 
+    async def replace_unnamed(self) -> Sequence[ModelSettings] | None:
+        """Stop to list the unnamed market where all in the registry have names; None where not.
+
+        It stands for the first champion of an empty registry, and can never be loaded when that
+        has a name. Return the models of the markets that were not listed.
+        """
+        found = await _markets_to_serve()
+        template = _template(await super().list())
+        if self._markets is None or template is None or "" in found:
+            return None
+        new = [market for market in found if market not in self._markets]
+        self._markets = [*filter(None, self._markets), *new]
+        return [_model_of(template, market) for market in new]
+
     def loaded(self, name: str) -> None:
         """List the market of a model that `find` returned, now that it is loaded."""
         market = market_of_model(name)
         if self._markets is not None and _is_market(name) and market not in self._markets:
             self._markets.append(market)
+
+
+async def _markets_to_serve() -> list[str]:
+    return await asyncio.to_thread(markets_to_serve, ServingSettings.read().load_timeout)
 
 
 def serves_champion(settings: ModelSettings) -> bool:

@@ -132,6 +132,15 @@ async def _load(server: Any, settings: ModelSettings, not_loaded: dict[str, str]
         delay = min(2 * delay, _MAX_DELAY)
         if await _is_ready(server, name):  # loaded over the API in the meantime
             break
+        if name == FAIR_PRICE:
+            named = await server._model_repository.replace_unnamed()
+            if named is not None:
+                del not_loaded[name]
+                not_loaded.update({each.name: LOADING for each in named})
+                await asyncio.gather(
+                    *(_load_with_challenger(server, each, not_loaded) for each in named)
+                )
+                return
         try:
             await server._model_repository_handlers.load(name)
         except Exception as error:

@@ -19,6 +19,7 @@ from pokewatch.contract import fair_price_model
 from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, Registry
+from pokewatch.serving.mlserver import market_models
 from pokewatch.serving.mlserver.market_models import MarketModelRepository
 from pokewatch.serving.mlserver.queued_loads import QueuedLoads
 from pokewatch.settings import RegistrySettings
@@ -235,6 +236,49 @@ def test_without_any_champion_no_market_is_listed(tmp_path: Path) -> None:
             503,
             {"markets": [{"model": "fair-price", "ready": False}]},
         )
+
+
+@pytest.mark.slow
+def test_markets_that_a_server_of_an_empty_registry_was_not_told_of_are_served(
+    registry_home: Path, tmp_path: Path
+) -> None:
+    assert registry_home
+    ports = models_folder(tmp_path / "models")
+    with started(tmp_path / "models", ports) as server:
+        wait_until(server, "/v2/models/decision/ready")
+        for market in ("simulated-1", "file-trend"):
+            version = register(market, tmp_path / market, market)
+            registry_of(market).set_alias(CHAMPION, version)
+        wait_until(server, "/v2/health/ready")
+        assert markets_listed(server) == ["fair-price-file-trend", "fair-price-simulated-1"]
+
+
+def test_the_unnamed_market_is_listed_until_the_registry_has_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = [""]
+    monkeypatch.setattr(market_models, "markets_to_serve", lambda _: list(registry))
+    models_folder(tmp_path)
+    models = MarketModelRepository(str(tmp_path))
+
+    async def listed() -> list[str]:
+        return sorted(each.name for each in await models.list())
+
+    async def scenario() -> None:
+        assert await listed() == ["decision", "fair-price"]
+        models.loaded("fair-price-simulated-2")
+        for registry[:] in (
+            [""],
+            ["", "simulated-2"],
+        ):  # empty or away; both
+            assert await models.replace_unnamed() is None
+            assert await listed() == ["decision", "fair-price", "fair-price-simulated-2"]
+        registry[:] = ["simulated-2", "file-trend"]
+        named = await models.replace_unnamed()
+        assert [each.name for each in named or ()] == ["fair-price-file-trend"]
+        assert await listed() == ["decision", "fair-price-file-trend", "fair-price-simulated-2"]
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.slow
