@@ -131,6 +131,37 @@ def test_a_remedy_of_our_own_is_shown_as_it_is(
     assert str(caught.value) == f"POKEWATCH_{variable} {value!r}: {remedy}"
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("./mlruns", "./mlruns"),
+        ("sqlite://", "sqlite://"),
+        ("sqlite:///", "sqlite:///"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("postgresql://me:s3cret@host/db", "postgresql://host/db"),
+        ("mysql://me:s3/c@ret@host/db", "mysql://host/db"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_other_registries_than_sqlite_and_servers_are_refused(
+    address: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow would take some, and put artifacts into ./mlruns, or all into memory."""
+    monkeypatch.setenv("POKEWATCH_MLFLOW_TRACKING_URI", address)
+    with pytest.raises(SettingsError) as caught:
+        RegistrySettings.read()
+    remedy = "use sqlite:///PATH, or the http:// address of an MLflow server"
+    assert str(caught.value) == f"POKEWATCH_MLFLOW_TRACKING_URI {shown!r}: {remedy}"
+
+
+@pytest.mark.parametrize(
+    "address", ["sqlite:///a.db", "sqlite:////tmp/a b.db", "http://me:pw@host:5000", "https://host"]
+)
+def test_addresses_of_registries(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert RegistrySettings.read().tracking_uri() == address
+
+
 def test_hosts_of_webhooks_are_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
     """As those of the addresses that they are compared with."""
     monkeypatch.setenv("POKEWATCH_WEBHOOK_HOSTS", "Hooks.Internal")

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field
 
 from pokewatch.contract import MARKET_PATTERN, Fees
 from pokewatch.settings.section import Section, home_folder
-from pokewatch.settings.values import Market, Shares
+from pokewatch.settings.values import Market, RegistryUri, Shares
 
 _PLAIN_IN_URI = "/ !\"$&'()*+,;:=@[]{}~"  # `?`, `#`, `%` and non-ASCII characters are quoted
 
@@ -21,11 +21,11 @@ _CONDITION = (
 class RegistrySettings(Section):
     """Model registry (MLflow)."""
 
-    mlflow_tracking_uri: str = Field(
+    mlflow_tracking_uri: RegistryUri = Field(
         "",
         validation_alias=AliasChoices("POKEWATCH_MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI"),
-        description="MLflow tracking URI (sqlite:///..., http://...). Default: an SQLite file in "
-        "POKEWATCH_HOME.",
+        description="MLflow tracking URI, sqlite:///PATH or the http:// address of a server. "
+        "Default: an SQLite file in POKEWATCH_HOME.",
     )
     model_name: str = Field(
         "pokewatch",

@@ -6,6 +6,7 @@ raises SettingsError, which names the variable and the value; secrets are never 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -95,7 +96,7 @@ class Section(BaseSettings):
         name = location if location in cls.model_fields else named.get(location.lower(), location)
         variable = cls.variable(name) if name in cls.model_fields else location
         secret = name in cls.model_fields and _is_secret(cls.model_fields[name])
-        value = "" if secret else f" {fault['input']!r}"
+        value = "" if secret else f" {_without_credentials(fault['input'])!r}"
         return f"{variable}{value}: {_remedy(fault)}"
 
 
@@ -122,6 +123,11 @@ def _remedy(fault: Mapping[str, Any]) -> str:
     if template:
         return template.format(**fault.get("ctx", {}))
     return str(fault["msg"]).removeprefix("Value error, ")  # which pydantic puts before our texts
+
+
+def _without_credentials(given: Any) -> Any:
+    """Return an address without what may be a password, which may itself contain `@` and `/`."""
+    return re.sub(r"(?<=://)\S*@", "", given) if isinstance(given, str) else given
 
 
 def _is_secret(field: FieldInfo) -> bool:

@@ -55,6 +55,16 @@ def _has_host(url: str) -> str:
     return url
 
 
+def _registry(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    if scheme in ("http", "https"):
+        return _has_host(uri)
+    path = rest.removeprefix("/")
+    if uri and (scheme != "sqlite" or path in ("", rest) or path.startswith(":memory:")):
+        raise ValueError("use sqlite:///PATH, or the http:// address of an MLflow server")
+    return uri
+
+
 def _redis(url: SecretStr | None) -> SecretStr | None:
     text = url.get_secret_value() if url else "unix://"
     if not text.startswith(("redis://", "rediss://", "unix://")):
@@ -83,6 +93,7 @@ def _ascending(shares: tuple[float, ...]) -> tuple[float, ...]:
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), AfterValidator(_has_host)]
+RegistryUri = Annotated[str, AfterValidator(_registry)]
 RedisUrl = Annotated[SecretStr | None, AfterValidator(_redis)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,*]+)$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
