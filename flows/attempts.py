@@ -20,6 +20,7 @@ from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
 
 from pokewatch.retention.runs import wait_for_removals
+from pokewatch.termination import ending_signals, ignore_ending
 
 
 class CheckedRun(runtime.NativeRuntime):
@@ -44,19 +45,24 @@ class CheckedRun(runtime.NativeRuntime):
         super().__init__(flow, graph, store, *arguments, **options)
 
     def execute(self) -> None:
-        """Run the tasks. SIGTERM ends them, and the run as Ctrl-C does: no task goes on alone."""
-        signal.signal(signal.SIGTERM, self._stop)
+        """Run the tasks.
+
+        SIGTERM, and SIGHUP of a closed terminal, end them, and the run as Ctrl-C does: no task goes
+        on alone.
+        """
+        for number in ending_signals():
+            signal.signal(number, self._stop)
         super().execute()
 
     def _stop(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        ignore_ending()  # once is enough
         for worker in self._workers.values():
             worker._proc.terminate()
         raise KeyboardInterrupt
 
     def _killall(self) -> None:
         # It takes seconds. Another signal would leave the tasks that are not killed yet.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ignore_ending()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         super()._killall()
 

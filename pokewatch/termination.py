@@ -1,4 +1,4 @@
-"""Ending by SIGTERM as by Ctrl-C: with what there is to undo or to end before."""
+"""Ending by SIGTERM or SIGHUP as by Ctrl-C: with what there is to undo or to end before."""
 
 import signal
 import threading
@@ -7,25 +7,33 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Return SIGTERM, and SIGHUP, which a closed terminal sends, unless nohup ignores it."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]
+
+
 @contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Raise SystemExit in the block at the first SIGTERM; ignore those that come later."""
+def ending_raises() -> Iterator[None]:
+    """Raise SystemExit in the block at the first of `ending_signals`; ignore those after it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def exit_once(signum: int, _: FrameType | None) -> None:
-        ignore_sigterm()
+        ignore_ending()
         raise SystemExit(128 + signum)
 
-    former = signal.signal(signal.SIGTERM, exit_once)
+    former = {number: signal.signal(number, exit_once) for number in ending_signals()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
-def ignore_sigterm() -> None:
-    """Ignore SIGTERM from here to the end of `sigterm_raises`: the process is ending already."""
+def ignore_ending() -> None:
+    """Ignore the signals from here to the end of `ending_raises`: the process is ending already."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in ending_signals():
+            signal.signal(number, signal.SIG_IGN)

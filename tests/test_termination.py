@@ -1,45 +1,64 @@
-"""What a process does at SIGTERM before it ends."""
+"""What a process does before it ends by SIGTERM or SIGHUP."""
 
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from pokewatch.termination import ignore_sigterm, sigterm_raises
+from pokewatch.termination import ending_raises, ending_signals, ignore_ending
+
+pytestmark = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP], ids=["term", "hup"])
 
 
-def test_the_first_sigterm_raises_and_later_ones_do_nothing() -> None:
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """The tests may have been started under nohup."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, former)
+
+
+def test_the_first_signal_raises_and_later_ones_do_nothing(how: signal.Signals) -> None:
     def survive() -> None:
-        with sigterm_raises():
+        with ending_raises():
             try:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), how)
             finally:
                 os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGHUP)
 
-    former = signal.getsignal(signal.SIGTERM)
+    former = signal.getsignal(how)
     with pytest.raises(SystemExit) as raised:
         survive()
-    assert raised.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) == former
+    assert raised.value.code == 128 + how
+    assert signal.getsignal(how) == former
 
 
-def test_a_process_that_ends_already_can_ignore_it() -> None:
-    with sigterm_raises():
-        ignore_sigterm()
-        os.kill(os.getpid(), signal.SIGTERM)
+def test_a_process_that_ends_already_can_ignore_it(how: signal.Signals) -> None:
+    with ending_raises():
+        ignore_ending()
+        os.kill(os.getpid(), how)
 
 
-def test_other_threads_leave_the_signals_alone() -> None:
-    former = signal.getsignal(signal.SIGTERM)
+def test_other_threads_leave_the_signals_alone(how: signal.Signals) -> None:
+    former = signal.getsignal(how)
     found = []
 
     def look() -> None:
-        with sigterm_raises():
-            ignore_sigterm()
-            found.append(signal.getsignal(signal.SIGTERM))
+        with ending_raises():
+            ignore_ending()
+            found.append(signal.getsignal(how))
 
     thread = threading.Thread(target=look)
     thread.start()
     thread.join()
     assert found == [former]
+
+
+def test_a_closed_terminal_ends_nothing_under_nohup(how: signal.Signals) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert (how in ending_signals()) is (how == signal.SIGTERM)
+    with ending_raises():
+        os.kill(os.getpid(), signal.SIGHUP)

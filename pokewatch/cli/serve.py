@@ -11,6 +11,7 @@ from pokewatch.cli.keys import key_store
 from pokewatch.cli.market_choice import first_registry
 from pokewatch.cli.output import waiting_bar, warn_of_old_prices, warn_of_unknown_settings
 from pokewatch.cli.value import champion_book
+from pokewatch.termination import ending_signals
 
 if TYPE_CHECKING:
     from pokewatch.cli.local_stack import Stack
@@ -68,14 +69,12 @@ def serve(in_process: bool) -> None:
 
 
 def _stop_on_signals() -> None:
-    """Raise KeyboardInterrupt on SIGINT and SIGTERM, and on SIGHUP unless nohup ignores it.
+    """Raise KeyboardInterrupt on SIGINT, and on the signals that end a process.
 
     A shell that starts this in the background may have set SIGINT to be ignored.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ending_signals()):
         signal.signal(number, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def _instructions(stack: "Stack", champion: "RegisteredModel", card: str, key: str) -> str:

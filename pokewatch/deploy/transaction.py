@@ -40,7 +40,7 @@ from pokewatch.deploy.reload import ReplicaOutcome, reload_failures, reload_serv
 from pokewatch.errors import DeployError, LockLostError, NoChampionError, PokeWatchError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
-from pokewatch.termination import ignore_sigterm, sigterm_raises
+from pokewatch.termination import ending_raises, ignore_ending
 
 # Raises DeployError unless the servers at the addresses pass. The last argument returns whether one
 # of them has not been stopped meanwhile.
@@ -255,13 +255,14 @@ def deploy_transaction(
 ) -> Iterator[DeployTransaction]:
     """Acquire the lock, settle killed deploys, and undo this one on any error.
 
-    The message of a DeployError includes what was restored. SIGTERM ends the process after undoing.
+    The message of a DeployError includes what was restored. SIGTERM, and SIGHUP of a closed
+    terminal, end the process after undoing.
     """
     records = DeployRecords(registry)
     record = records.create(kind, version)
     lock = DeployLock(records, record, DeploySettings.read())
     timeout = ServingSettings.read().load_timeout + 10
-    with sigterm_raises(), httpx.Client(timeout=timeout) as client, lock.heartbeat():
+    with ending_raises(), httpx.Client(timeout=timeout) as client, lock.heartbeat():
         transaction = DeployTransaction(registry, kind, lock, client, addresses)
         try:
             lock.acquire(transaction.settle)
@@ -269,7 +270,7 @@ def deploy_transaction(
         except LockLostError:
             raise  # the deploy that took over settles this one
         except DeployError as error:
-            ignore_sigterm()
+            ignore_ending()
             if kind == "deploy":
                 transaction.refuse(str(error))
             restored = transaction.abort(error)
@@ -277,6 +278,6 @@ def deploy_transaction(
                 raise
             raise type(error)(f"{error}; {restored}") from None
         except BaseException as error:
-            ignore_sigterm()
+            ignore_ending()
             transaction.abort(error)
             raise

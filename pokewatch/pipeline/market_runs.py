@@ -15,7 +15,7 @@ from pokewatch.errors import MarketsError, PokeWatchError
 from pokewatch.pipeline.argo_workflows import run_workflow
 from pokewatch.registry import LAST_DAY, Registry
 from pokewatch.settings import RegistrySettings
-from pokewatch.termination import sigterm_raises
+from pokewatch.termination import ending_raises
 
 _ERROR = re.compile(r"Error: (.+)")
 _LONGEST_TEMPLATE = 50  # characters; Argo takes 63 for a workflow's name
@@ -97,7 +97,7 @@ def child_environment() -> dict[str, str]:
 def child_run(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
     """Start a run, and wait for its end. If this process is ended before, so is the run."""
     with (
-        sigterm_raises(),
+        ending_raises(),
         subprocess.Popen(command, env=child_environment(), **options) as child,
     ):
         try:

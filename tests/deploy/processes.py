@@ -81,8 +81,10 @@ def _deploying(
 def quiet(environment: Mapping[str, str]) -> None:
     import warnings
 
-    # A shell starts background jobs with SIGINT ignored, and children inherit that.
+    # A shell starts background jobs with SIGINT ignored, nohup any with SIGHUP, and children
+    # inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     warnings.simplefilter("ignore")
     os.environ.update(environment)
 

@@ -140,7 +140,9 @@ def test_a_suspended_deploy_is_taken_over_and_moves_nothing_afterwards(
 
 
 @pytest.mark.parametrize(
-    ("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)], ids=["term", "int"]
+    ("how", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 1)],
+    ids=["term", "hup", "int"],
 )
 def test_a_deploy_that_is_terminated_undoes_first(
     how: int, code: int, registry: Registry, server: Served

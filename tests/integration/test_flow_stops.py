@@ -17,6 +17,7 @@ WAITING = Path(__file__).with_name("waiting_flow.py")
     "signals",
     [
         pytest.param([signal.SIGTERM], id="term"),
+        pytest.param([signal.SIGHUP], id="hup", marks=pytest.mark.slow),
         pytest.param([signal.SIGINT, signal.SIGTERM], id="int-term", marks=pytest.mark.slow),
         pytest.param([signal.SIGINT, signal.SIGINT], id="int-int", marks=pytest.mark.slow),
     ],
@@ -50,8 +51,9 @@ def test_a_run_that_is_ended_ends_its_tasks(
 
 
 def _heed_interrupts() -> None:
-    """A shell starts background jobs with SIGINT ignored, and children inherit that."""
+    """A shell starts background jobs with SIGINT ignored, and nohup any with SIGHUP."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _read(run: subprocess.Popen[str]) -> list[str]:

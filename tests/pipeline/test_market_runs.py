@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -107,18 +108,25 @@ time.sleep(60)
     ],
     ids=["market", "retraining"],
 )
-def test_a_run_ends_with_the_step_that_started_it(start: str, home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["term", "hup"]
+)
+def test_a_run_ends_with_the_step_that_started_it(
+    how: signal.Signals, code: int, start: str, home: Path, tmp_path: Path
+) -> None:
     (tmp_path / "run.py").write_text(UNDOING)
     program = (
+        "import signal\n"
         "from types import SimpleNamespace\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # nohup ignores it
         f"from pokewatch.pipeline import market_runs, monitor\n{start}"
     )
     command = [sys.executable, "-u", "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as step:
         assert step.stdout is not None
         assert step.stdout.readline() == "begun\n"
-        step.terminate()
-    assert step.returncode == 143
+        step.send_signal(how)
+    assert step.returncode == code
     assert (tmp_path / "undone").exists(), "it ended before the run that it had started"
 
 
