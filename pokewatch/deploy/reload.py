@@ -1,7 +1,8 @@
 """Reloading an MLServer, and verifying which version it serves."""
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,9 @@ _PROBE = {
     "inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["probe"]}],
     "outputs": [{"name": "status"}],
 }
+
+# Yields what is wrong at the addresses after a change to, or away from, a version of a model.
+FindFaults = Callable[[httpx.Client, str, Sequence[str], str], Iterator[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,13 @@ def reload_server(client: httpx.Client, address: str, version: str, model: str) 
             return ReplicaOutcome(address, "other markets")  # those of its POKEWATCH_MARKETS
         if loaded.status_code != httpx.codes.OK:
             raise DeployError(f"{address} refused version {version}: {_reason(loaded)}")
-        answer = client.post(f"{address}/v2/models/{model}/infer", json=_PROBE)
+        answering = _served_version(client, address, model)
     except httpx.TransportError as error:
         if _connection_refused(error):
             return ReplicaOutcome(address, "not running")
         cause = f"{type(error).__name__} {error}"
         raise DeployError(f"{address} did not answer: {cause}") from None
-    if (answering := _served_version(answer)) != version:
+    if answering != version:
         raise DeployError(f"{address} answers with version {answering}, not {version}")
     return ReplicaOutcome(address, "serving")
 
@@ -63,6 +67,19 @@ def reload_failures(
             yield str(error)
 
 
+def still_serving(
+    client: httpx.Client, version: str, addresses: Sequence[str], model: str
+) -> Iterator[str]:
+    """Yield a text for each MLServer that answers with `version`, which is not champion any more.
+
+    Without a champion a load changes nothing, so that an alias deleted by mistake stops no server.
+    """
+    for address in addresses:
+        with suppress(httpx.TransportError):
+            if not names_no_replica(address) and version == _served_version(client, address, model):
+                yield f"{address} serves version {version} until it restarts or a deploy succeeds"
+
+
 def _connection_refused(error: httpx.TransportError) -> bool:
     cause: BaseException | None = error
     while cause is not None:
@@ -72,7 +89,9 @@ def _connection_refused(error: httpx.TransportError) -> bool:
     return False
 
 
-def _served_version(answer: httpx.Response) -> str:
+def _served_version(client: httpx.Client, address: str, model: str) -> str:
+    """Return the version that an MLServer answers with. Raise httpx.TransportError."""
+    answer = client.post(f"{address}/v2/models/{model}/infer", json=_PROBE)
     try:
         return str(answer.json()["parameters"]["model_version"])
     except (ValueError, KeyError, TypeError):

@@ -36,7 +36,13 @@ from pokewatch.deploy.records import (
     DeployRecords,
     Kind,
 )
-from pokewatch.deploy.reload import ReplicaOutcome, reload_failures, reload_server
+from pokewatch.deploy.reload import (
+    FindFaults,
+    ReplicaOutcome,
+    reload_failures,
+    reload_server,
+    still_serving,
+)
 from pokewatch.errors import DeployError, LockLostError, NoChampionError, PokeWatchError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
@@ -205,23 +211,23 @@ class DeployTransaction:
         if former is None:
             self._lock.check()
             self._registry.delete_alias(CHAMPION)
-            restored = "no model is champion, as before"
+            restored, find_faults = "no model is champion, as before", still_serving
         else:
             self._set_alias(CHAMPION, former)
-            failed = self._reload_failures(former)
-            restored = f"version {former} is champion again"
-            restored += f", but {'; '.join(failed)}" if failed else ""
-            if go_on:
-                self._traffic.go_on()
+            restored, find_faults = f"version {former} is champion again", reload_failures
+        faults = self._at_servers(find_faults, former or move.version)
+        restored += f", but {'; '.join(faults)}" if faults else ""
+        if go_on:
+            self._traffic.go_on()
         self._end(move.number, restored)
         return restored
 
-    def _reload_failures(self, version: str) -> list[str]:
+    def _at_servers(self, find_faults: FindFaults, version: str) -> list[str]:
         try:
             addresses = replica_addresses(self._addresses)
         except DeployError as error:
             return [str(error)]
-        return list(reload_failures(self._client, version, addresses, self._model))
+        return list(find_faults(self._client, version, addresses, self._model))
 
     def _set_alias(self, name: str, version: str) -> None:
         self._lock.check()

@@ -208,12 +208,22 @@ def test_the_former_champion_is_restored_everywhere(
 
 
 def test_without_a_former_champion_there_is_none_again(registry: Registry) -> None:
+    def champion() -> str:
+        found = registry.find(CHAMPION)
+        return found.version if found else ""
+
     registry.delete_alias(CHAMPION)
     with (
-        answering(Upstream(lambda: "2", refuses="2")) as bad,
-        pytest.raises(DeployError, match="no model is champion, as before"),
+        answering(Upstream(champion)) as good,
+        answering(Upstream(champion, refuses="1")) as bad,
     ):
-        deploy(registry, "2", [bad.address])
+        with pytest.raises(DeployError, match=r"no model is champion, as before$"):
+            deploy(registry, "1", [bad.address, good.address])
+        bad.refuses = "2"
+        left = f"{good.address} serves version 2 until it restarts or a deploy succeeds"
+        with pytest.raises(DeployError, match=f"no model is champion, as before, but {left}$"):
+            deploy(registry, "2", [good.address, bad.address])
+    assert registry.find(CHAMPION) is None
 
 
 def test_an_address_that_cannot_be_reached_at_all(registry: Registry) -> None:
