@@ -168,18 +168,18 @@ class ExperimentRecords:
     def give_traffic(self, experiment: Experiment, share: float, days: float) -> Experiment:
         """Record that the challenger is to answer a share of the callers, for so many days.
 
-        One that has this share keeps it, for as long as it was to. Raise ExperimentError where it
-        has another one: arms whose share changes cannot be compared.
+        One that has this share keeps it, for as long as it was to; once its days are over, it is
+        given traffic anew. Raise ExperimentError where it has another share: arms whose share
+        changes cannot be compared.
         """
-        found = experiment.traffic
-        if found is not None and not found.ended:
+        found, now = experiment.traffic, datetime.now(UTC)
+        if found is not None and not found.ended and now.timestamp() < found.until:
             if found.share == share:
                 return experiment
             raise ExperimentError(
                 f"the challenger of experiment {experiment.number} has {found.share:.0%} of the "
                 "callers already, and a share is fixed: pokewatch experiment stop --traffic"
             )
-        now = datetime.now(UTC)
         run, since = (found.run if found else 0) + 1, now.isoformat(timespec="seconds")
         until = (now + timedelta(days=days)).timestamp()
         return self._write_traffic(experiment, Traffic(run, share, since, until))

@@ -1,8 +1,11 @@
 """Callers of an experiment's challenger, from day to day, with a real registry."""
 
+import json
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from pokewatch.experiments.sequential import Rule
 from pokewatch.experiments.update import GATE_FAILED
 from pokewatch.pipeline.experiments import serve_challenger, settle_traffic, stop_experiment
 from pokewatch.registry import CHAMPION, Registry
+from pokewatch.registry_records import RegistryRecords
 from pokewatch.serving.canaries import LONGEST_TIME, Canaries
 from tests.answering import answering
 from tests.deploy.processes import Writes, quiet, start
@@ -196,6 +200,21 @@ def test_a_stop_takes_the_callers_away(
     assert (traffic(registry).ended, no_canary(registry)) == ("enough", True)
     assert [published(replica)["share"] for replica in replicas] == [0, 0]
     assert settle_traffic(registry) == ""
+
+
+def test_callers_are_given_again_once_their_days_are_over(
+    registry: Registry, replicas: list[Replica]
+) -> None:
+    """Also by the first call, before a deploy or the monitor has recorded their end."""
+    serve_challenger(registry, 0.1, 30)
+    over = replace(traffic(registry), until=time.time() - 1)
+    RegistryRecords(registry, "experiment").set_tag(1, "traffic", json.dumps(asdict(over)))
+    experiment, done = serve_challenger(registry, 0.2, 30)
+    assert (experiment.name_of_traffic, done) == (
+        "experiment-1-2",
+        "20% of the callers get version 2",
+    )
+    assert [published(replica)["experiment"] for replica in replicas] == ["experiment-1-2"] * 2
 
 
 def test_an_experiment_that_ends_takes_its_callers_away(
