@@ -86,8 +86,9 @@ def stop_experiment(registry: Registry, reason: str, *, traffic_only: bool = Fal
     experiment = records.require_running()
     if traffic_only and not experiment.has_traffic:
         raise ExperimentError(f"the challenger of experiment {experiment.number} has no callers")
-    if not _has_callers(registry, experiment):
+    if not _has_callers(registry, experiment) and experiment.verdict != "promote":
         return records.stop(reason)
+    # A challenger that has won may be being deployed: then it is too late to stop.
     with _callers_change(registry, experiment) as transaction:
         experiment = records.end_traffic(records.require_running(), reason)
         if not traffic_only:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pokewatch.deploy.records import OUTCOME, DeployRecords
 from pokewatch.deploy.rollout import rollback
-from pokewatch.errors import RegistryError
+from pokewatch.errors import DeployBusyError, RegistryError
 from pokewatch.experiments.records import Experiment, ExperimentRecords
 from pokewatch.experiments.sequential import Rule
 from pokewatch.experiments.update import COMPARED_WITH, GATE_FAILED
@@ -18,6 +19,7 @@ from pokewatch.pipeline.experiments import (
     promote,
     register_beside,
     start_experiment,
+    stop_experiment,
     with_challenger,
 )
 from pokewatch.pipeline.selection import select_model
@@ -164,6 +166,20 @@ def test_a_promotion_killed_after_its_deploy_is_completed(
     assert registry.resolve().version == challenger.version
     assert promote(registry) == f"boosted is champion since version {challenger.version}"
     assert ExperimentRecords(registry).newest()[0].state == "promoted"
+
+
+def test_a_stop_waits_for_the_deploy_of_a_winner(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WAIT_SECONDS", "0.2")
+    won(registry)
+    records = DeployRecords(registry)
+    winners = records.create("deploy", "2")
+    with pytest.raises(DeployBusyError, match=r"deploy 1 of version 2, .* has not ended"):
+        stop_experiment(registry, "changed my mind")
+    assert ExperimentRecords(registry).newest()[0].state == "running"
+    records.set_tag(winners.number, OUTCOME, "version 1 is champion again")
+    assert stop_experiment(registry, "changed my mind").state == "stopped"
 
 
 @pytest.mark.parametrize(
