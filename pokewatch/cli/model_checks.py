@@ -101,8 +101,16 @@ def _deploys(registry: "Registry") -> Iterator[Finding]:
         detail = f"version {champion} is champion, but the last deploy ended with version {left}"
         yield Finding(name, "warning", detail, "the alias was moved by hand: deploy or roll back")
     elif not unfinished:
-        ended = f"; last outcome: {newest[0].outcome}" if newest else ""
+        ended = f"; the last one: {_ended(newest[0])}" if newest else ""
         yield Finding(name, "ok", f"none is running{ended}")
+
+
+def _ended(record: "DeployRecord") -> str:
+    """Describe how a deploy ended: its outcome, and the reason for one that was undone."""
+    from pokewatch.deploy.records import DEPLOYED
+
+    said = (record.decision, record.outcome)
+    return "; ".join(text for text in said if text not in ("", DEPLOYED))
 
 
 def _state(record: "DeployRecord", champion: str | None) -> str:
