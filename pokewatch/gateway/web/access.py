@@ -8,11 +8,13 @@ from pokewatch.gateway.auth.authentication import Authenticator, presented_key
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import FORBIDDEN, UNAUTHORIZED, ProblemError
+from pokewatch.gateway.web.page_queries import given_parameters
 from pokewatch.gateway.web.sessions import Sessions
 
 SIGN_IN = "/sign-in"
 UNSENT = "unsent"  # in its query after the session has ended before a form was sent
 _SCOPE = "read"
+_MAX_TARGET = 2_048  # longer than the addresses that pages link to
 
 
 class PageAccess:
@@ -76,13 +78,12 @@ class PageAccess:
 
 def wanted_page(context: RequestContext) -> str:
     """Return the page to show after signing in, `/` if none of this host is wanted."""
-    query = parse_qs(context.scope["query_string"].decode("latin-1"))
-    return _local_target(query.get("next", ["/"])[0])
+    return _local_target(given_parameters(context).get("next", ["/"])[0])
 
 
 def is_unsent(context: RequestContext) -> bool:
     """Return whether the visitor was sent to the page for signing in instead of a form's answer."""
-    return UNSENT in parse_qs(context.scope["query_string"].decode("latin-1"))
+    return UNSENT in given_parameters(context)
 
 
 def _local_target(path: str) -> str:
@@ -95,12 +96,13 @@ def _return_query(context: RequestContext) -> str:
     """Return the query of the page for signing in that leads back to what was requested.
 
     What a form has sent is lost, and its address may have no page: after it, the visitor returns to
-    the page of its route, and reads so there.
+    the page of its route, and reads so there. After a very long address it is the first page.
     """
     form = context.scope["method"] == "POST"
     path: str = quote(context.route if form else context.scope["path"])
     query = context.scope["query_string"].decode("latin-1")
-    target = quote(f"{path}?{query}" if query else path, safe="")
+    address = f"{path}?{query}" if query else path
+    target = quote(address if len(address) <= _MAX_TARGET else "/", safe="")
     return f"next={target}&{UNSENT}=1" if form else f"next={target}"
 
 

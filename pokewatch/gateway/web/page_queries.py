@@ -4,6 +4,7 @@ A field of a form that was left blank is an empty text.
 """
 
 from typing import Annotated, Literal
+from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -19,6 +20,8 @@ from pokewatch.contract import (
 )
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.queries import MAX_FIELDS
+from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import invalid
 from pokewatch.money import Price, typed_price
 
@@ -62,6 +65,15 @@ class MoversPageQuery(PageQuery, frozen=True):
     min_price: Annotated[str, Meta(max_length=20)] = ""
     sort: ChangesSort = "change"
     page: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 1
+
+
+def given_parameters(context: RequestContext) -> dict[str, list[str]]:
+    """Return the parameters of a request, whatever page it is of; none if there are too many."""
+    text = context.scope["query_string"].decode("latin-1")
+    try:
+        return parse_qs(text, max_num_fields=MAX_FIELDS)
+    except ValueError:  # no page has as many
+        return {}
 
 
 def market_of(markets: Markets, query: PageQuery, card_id: str | None) -> MarketBackend:

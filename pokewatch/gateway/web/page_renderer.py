@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
@@ -11,12 +11,11 @@ from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.gateway.api.card_names import names_of
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
-from pokewatch.gateway.api.queries import MAX_FIELDS
 from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.formats import problem_text
-from pokewatch.gateway.web.page_queries import PageQuery
+from pokewatch.gateway.web.page_queries import PageQuery, given_parameters
 from pokewatch.gateway.web.rendering import Templates
 
 _FIELDS = {"q": "the search", "price": "the asked price", "min_price": "the minimum price"}
@@ -72,12 +71,7 @@ class PageRenderer:
         return hours > MAX_DATA_AGE_HOURS
 
     def _named(self, context: RequestContext) -> MarketBackend:
-        text = context.scope["query_string"].decode("latin-1")
-        try:
-            query = parse_qs(text, max_num_fields=MAX_FIELDS)
-        except ValueError:  # no page has as many
-            return self.markets.first
-        [name] = query.get("market", [""])[:1]
+        [name] = given_parameters(context).get("market", [""])[:1]
         named = (each for each in self.markets.backends if each.id and each.id == name)
         return next(named, self.markets.first)
 

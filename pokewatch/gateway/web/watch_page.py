@@ -17,7 +17,7 @@ from pokewatch.gateway.http.middleware import NO_STORE, Answer, RequestContext, 
 from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin
 from pokewatch.gateway.web.endpoints import send_page
-from pokewatch.gateway.web.page_queries import price_typed
+from pokewatch.gateway.web.page_queries import given_parameters, price_typed
 from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.money import typed_price
 from pokewatch.watches.conditions import REASONS
@@ -129,7 +129,7 @@ def _to_page(query: str = "") -> Answer:
 
 def _made(context: RequestContext, watches: list[Watch]) -> Watch | None:
     """Return the watch that a form has created, which the query of the page names then."""
-    named = parse_qs(context.scope["query_string"].decode("latin-1")).get("made")
+    named = given_parameters(context).get("made")
     return next((watch for watch in watches if [watch.id] == named), None)
 
 

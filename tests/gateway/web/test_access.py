@@ -136,3 +136,15 @@ def test_a_cookie_of_another_server_does_not_end_a_session(
         client.cookies.clear()
         for cookie in (f'a[1]={{"b": 1}}; {session}', f"x; {session}; y=z"):
             assert client.get("/sets", headers={"cookie": cookie}).status_code == 200
+
+
+def test_an_address_longer_than_any_page_has_is_not_read(hostile: Gateway, tmp_path: Path) -> None:
+    """Whoever has no key may send as many as they like, and reading one took 0.1 s."""
+    many = "&".join(["%c3=%c3"] * 7_000)
+    with keyed(hostile, tmp_path) as (_, client):
+        for path in (f"/cards?{many}", f"/cards/{'a' * 50_000}"):
+            response = client.get(path)
+            assert response.status_code == 303
+            assert response.headers["location"] == "/sign-in?next=%2F"
+        form = client.get(f"/sign-in?next=/sets&{many}").text
+        assert 'action="/sign-in?next=/"' in form
