@@ -42,7 +42,7 @@ class RangedFile(Response):
         headers = Headers(scope=scope)
         async with await anyio.open_file(self.path, "rb") as file:
             size = os.fstat(file.wrapped.fileno()).st_size
-            status, span = select(headers, self.tag, size)
+            status, span = select(headers, self.tag, size, scope["method"])
             self._set_headers(status, span, size)
             start = {"type": "http.response.start", "status": status, "headers": self.raw_headers}
             await send(start)
@@ -66,13 +66,16 @@ class RangedFile(Response):
             self.headers["content-range"] = f"bytes */{size}"
 
 
-def select(headers: Headers, tag: str, size: int) -> tuple[int, Span]:
-    """Return the status of the response, and which bytes of the file it has."""
+def select(headers: Headers, tag: str, size: int, method: str) -> tuple[int, Span]:
+    """Return the status of the response, and which bytes of the file it has.
+
+    Only GET has ranges (RFC 9110, 14.2).
+    """
     whole = Span(0, size)
     if _matches(", ".join(headers.getlist("if-none-match")), tag):
         return 304, Span(0, 0)
     match = _RANGE.fullmatch(headers.get("range", ""))
-    if match is None or headers.get("if-range", tag) != tag:
+    if match is None or method != "GET" or headers.get("if-range", tag) != tag:
         return 200, whole
     if match["suffix"]:
         count = min(int(match["suffix"]), size)

@@ -102,6 +102,11 @@ def test_head_has_the_headers_alone(path: Path) -> None:
     assert (status, body, headers["content-length"]) == (200, b"", str(len(CONTENT)))
 
 
+def test_only_get_has_ranges(path: Path) -> None:
+    status, headers, body = ask(path, "HEAD", range="bytes=0-9")
+    assert (status, body, headers["content-length"]) == (200, b"", str(len(CONTENT)))
+
+
 def test_an_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "empty"
     path.touch()

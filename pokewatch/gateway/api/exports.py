@@ -35,7 +35,6 @@ MAX_STREAMS = 16
 _PREPARE_SECONDS = 5.0  # that the model server may wait for a file, besides its usual time
 _MAX_REFUSAL = 65_536
 _MAX_HEADER = 200
-_FORWARDED = (b"range", b"if-range", b"if-none-match")
 _RETURNED = (b"content-length", b"content-range", b"etag", b"accept-ranges")
 
 
@@ -97,11 +96,18 @@ def _checked(history: str) -> str:
 
 
 def _forwarded(context: RequestContext) -> bytes:
-    """Return the header lines of the request to the model server."""
+    """Return the header lines of the request to the model server.
+
+    A range is one of GET alone (RFC 9110, 14.2), and none without its condition.
+    """
+    given = context.headers
+    names = [b"if-none-match"]
+    if context.scope["method"] == "GET" and len(given.get(b"if-range", b"")) < _MAX_HEADER:
+        names += [b"range", b"if-range"]
     lines = [
-        b"%s: %s\r\n" % (name, context.headers[name])
-        for name in _FORWARDED
-        if len(context.headers.get(name, b"")) in range(1, _MAX_HEADER)
+        b"%s: %s\r\n" % (name, given[name])
+        for name in names
+        if len(given.get(name, b"")) in range(1, _MAX_HEADER)
     ]
     return b"".join([context.forwarded_headers(), *lines])
 

@@ -107,6 +107,19 @@ def test_head_has_no_body(gateway: Gateway) -> None:
     assert int(response.headers["content-length"]) > 1_000
 
 
+def test_only_get_has_ranges(gateway: Gateway) -> None:
+    response = gateway.ask("HEAD", "/export.csv", headers={"Range": "bytes=0-9"})
+    assert response.status_code == 200
+    assert "content-range" not in response.headers
+    assert int(response.headers["content-length"]) > 1_000
+
+
+def test_a_condition_too_long_to_pass_on_leaves_no_range_without_it(gateway: Gateway) -> None:
+    """The client has the beginning of another file, and would add the rest of this one."""
+    given = {"Range": "bytes=10-", "If-Range": f'"{"0" * 300}"'}
+    assert gateway.get("/export.csv", headers=given).status_code == 200
+
+
 def test_it_needs_the_scope_batch(gateway: Gateway) -> None:
     key = gateway.store.create("reader", scopes=["read"])
     gateway.app.assembly.key_cache.refresh()
