@@ -139,7 +139,9 @@ class Gateway(RequestMiddleware):
             assembly.access_log,
             assembly.cross_origin,
         )
-        self.error_app = RequestMiddleware(raise_problem, assembly.metrics, assembly.access_log)
+        self.error_app = RequestMiddleware(
+            raise_problem, assembly.metrics, assembly.access_log, assembly.cross_origin
+        )
 
     def served(self) -> ASGIApp:
         """Return the application to serve: this one, whose requests are spans if that is on."""

@@ -1,6 +1,8 @@
 """Cross-origin requests, also by a browser."""
 
+import http.client
 import http.server
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,6 +64,15 @@ def test_scripts_may_read_answers_problems_and_their_headers(shop: Gateway) -> N
         )
         assert "origin" in response.headers["vary"]
         assert "access-control-allow-credentials" not in response.headers
+
+
+def test_scripts_may_read_why_a_request_is_malformed(shop: Gateway) -> None:
+    connection = http.client.HTTPConnection(shop.url.removeprefix("http://"))
+    for origin, allowed in ((SHOP, SHOP), ("https://shop.example.evil", None)):
+        connection.request("GET", f"/cards?q={'a' * 66_000}", headers={"Origin": origin})
+        response = connection.getresponse()
+        assert (response.status, json.load(response)["type"]) == (400, "/docs#malformed")
+        assert response.headers["access-control-allow-origin"] == allowed
 
 
 def test_another_site_may_not(shop: Gateway) -> None:
