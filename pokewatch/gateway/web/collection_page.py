@@ -16,7 +16,7 @@ from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin
 from pokewatch.gateway.web.endpoints import send_page
 from pokewatch.gateway.web.page_queries import PageQuery, market_of
-from pokewatch.gateway.web.page_renderer import PageRenderer
+from pokewatch.gateway.web.page_renderer import PageRenderer, problem_headers
 from pokewatch.gateway.web.uploads import UploadBodies
 
 PATH = "/collection"
@@ -69,8 +69,10 @@ class CollectionPage:
         parts = _parts(worth)
         candidates = [slug for line in parts["unvalued"] for slug in line.candidates]
         names = await names_of(candidates, market, context.forwarded_headers())
-        values = {"problem": None, "worth": worth, "names": names, **parts}
-        return self._answer(context, 200, values)
+        body = self._rendered(context, {"problem": None, "worth": worth, "names": names, **parts})
+        # Back from a card, the browser would otherwise have to send the file again. As the page
+        # varies by cookie, it is not shown once the session has ended.
+        return 200, [REVALIDATE], body
 
     def _form(
         self,
@@ -79,15 +81,14 @@ class CollectionPage:
         given: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
         """Return the form with what the visitor has `given` in it."""
-        status = problem.kind.status if problem else 200
-        return self._answer(context, status, {"problem": problem, "worth": None, **given})
+        body = self._rendered(context, {"problem": problem, "worth": None, **given})
+        if problem is None:
+            return 200, [REVALIDATE], body
+        return problem.kind.status, problem_headers(problem), body
 
-    def _answer(self, context: RequestContext, status: int, values: dict[str, object]) -> Answer:
+    def _rendered(self, context: RequestContext, values: dict[str, object]) -> bytes:
         values = {"text": "", "fees": "", "marketplaces": FEE_CURRENCIES} | values
-        body = self._renderer.render("collection.html", context, values)
-        # Back from a card, the browser would otherwise have to send the file again. As the page
-        # varies by cookie, it is not shown once the session has ended.
-        return status, [REVALIDATE], body
+        return self._renderer.render("collection.html", context, values)
 
 
 def _content(fields: Mapping[str, bytes]) -> bytes:

@@ -162,3 +162,16 @@ def test_a_key_needs_the_scope_that_the_api_asks_for(
         response = gateway.ask("POST", "/collection", key=key, headers=headers, files=files)
         text = words(page(response, status))
         assert ("the key does not have the scope 'batch'" in text.lower()) == (status == 403)
+
+
+def test_a_page_that_refuses_says_when_to_try_again(
+    mlserver: Server, make_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = make_gateway(mlserver.url, pages="key")
+    slow = gateway.store.create("slow", rate="1/hour").key
+    gateway.app.assembly.key_cache.refresh()
+    page(gateway.get("/collection", key=slow, headers=BROWSER))
+    refused = gateway.get("/collection", key=slow, headers=BROWSER)
+    assert "wait" in words(page(refused, 429))
+    assert int(refused.headers["retry-after"]) > 60
+    assert refused.headers["cache-control"] == "no-store"
