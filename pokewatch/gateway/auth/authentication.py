@@ -82,11 +82,14 @@ class Authenticator:
         if not self._key_cache.current:  # the key may be newer than the cache
             raise keys_unreadable()
         self._keyless.inc()
-        raise ProblemError(
-            UNAUTHORIZED,
-            "send a valid API key in the header X-API-Key, or as Authorization: Bearer",
-            headers=_CHALLENGE,
+        raise unauthorized(
+            "send a valid API key in the header X-API-Key, or as Authorization: Bearer"
         )
+
+
+def unauthorized(detail: str) -> ProblemError:
+    """Return a 401, which names how to authenticate (RFC 9110, 15.5.2)."""
+    return ProblemError(UNAUTHORIZED, detail, headers=_CHALLENGE)
 
 
 def presented_key(headers: dict[bytes, bytes]) -> str:

@@ -4,10 +4,10 @@ from urllib.parse import parse_qs, quote
 
 from starlette.types import Receive
 
-from pokewatch.gateway.auth.authentication import Authenticator, presented_key
+from pokewatch.gateway.auth.authentication import Authenticator, presented_key, unauthorized
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import FORBIDDEN, UNAUTHORIZED, ProblemError
+from pokewatch.gateway.http.problems import FORBIDDEN, ProblemError
 from pokewatch.gateway.web.page_queries import given_parameters
 from pokewatch.gateway.web.sessions import Sessions
 
@@ -64,7 +64,7 @@ class PageAccess:
         form = parse_qs((await self._bodies.read(context, receive)).decode("latin-1"))
         presented = form.get("key", [""])[0].strip()
         if not presented:
-            raise ProblemError(UNAUTHORIZED, "enter an API key")
+            raise unauthorized("enter an API key")
         key = await self._authenticator.identify(presented, context)
         await self._authenticator.admit(key, context, _SCOPE)
         return _see_other(wanted_page(context), self._sessions.cookie(key, context))

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import parse_query
+from pokewatch.gateway.auth.authentication import unauthorized
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.middleware import (
     NO_STORE,
@@ -19,7 +20,7 @@ from pokewatch.gateway.http.middleware import (
     context_of,
     send_response,
 )
-from pokewatch.gateway.http.problems import NOT_FOUND, UNAUTHORIZED, ProblemError
+from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
 from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag, etag_matches
 from pokewatch.gateway.upstream.v2_messages import Versions
@@ -119,7 +120,7 @@ async def _admitted(scope: Scope, path: str, access: PageAccess) -> RequestConte
     context = context_of(scope)
     context.route = path
     if await access.admit(context) is not None:
-        raise ProblemError(UNAUTHORIZED, "sign in first")
+        raise unauthorized("sign in first")
     return context
 
 

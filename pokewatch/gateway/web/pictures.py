@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from pokewatch.gateway.api.catalog_calls import card_call, card_id_of
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import parse_query
+from pokewatch.gateway.auth.authentication import unauthorized
 from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header, context_of
-from pokewatch.gateway.http.problems import UNAUTHORIZED, ProblemError
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.endpoints import send_page
 from pokewatch.gateway.web.page_queries import PageQuery, market_of
@@ -104,7 +104,7 @@ class PictureEndpoint:
         context = context_of(scope)
         context.route = PATH
         if await self._access.admit(context) is not None:
-            raise ProblemError(UNAUTHORIZED, "sign in first")
+            raise unauthorized("sign in first")
         query = parse_query(PageQuery, context.scope["query_string"])
         card_id = card_id_of(context)
         reader = market_of(self._markets, query, card_id).reader
