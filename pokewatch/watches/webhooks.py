@@ -137,21 +137,35 @@ class WebhookSender:
 
 @contextmanager
 def _connected(addresses: list[tuple[Any, ...]], deadline: float) -> Iterator[socket.socket]:
-    """Connect to the first of the addresses that accepts. Raise OSError if none does."""
+    """Connect to the first of the addresses that accepts. Raise OSError if none does.
+
+    One that does not answer takes its share of the time that is left for all of them.
+    """
     failure: OSError = OSError("no address")
-    for family, kind, protocol, _, address in addresses:
-        connection = socket.socket(family, kind, protocol)
+    for number, address in enumerate(addresses):
+        share = (deadline - time.monotonic()) / (len(addresses) - number)
         try:
-            connection.settimeout(max(0.001, deadline - time.monotonic()))
-            connection.connect(address)
+            connection = _connection(address, max(0.001, share))
         except OSError as error:
-            connection.close()
             failure = error
             continue
         with connection:
             yield connection
         return
     raise failure
+
+
+def _connection(place: tuple[Any, ...], seconds: float) -> socket.socket:
+    """Return a connection to what `getaddrinfo` has found. Raise OSError."""
+    family, kind, protocol, _, address = place
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 @contextmanager

@@ -110,7 +110,8 @@ def receiving(certificate: Path) -> Iterator[Receiver]:
 class Internet:
     """Names and public addresses of a test; `reached` are all addresses connected to.
 
-    A public address of `hosts` leads to a port of this machine. Any other one is not there.
+    A public address of `hosts` leads to a port of this machine. Any other one is not there, or if
+    it is `silent`, does not answer.
     """
 
     def __init__(self, hosts: dict[str, int]) -> None:
@@ -118,6 +119,7 @@ class Internet:
         self.names: dict[str, list[list[str]]] = {}
         self.resolved: list[str] = []
         self.reached: list[str] = []
+        self.silent: set[str] = set()
         self._lock = threading.Lock()
 
     def resolve(self, host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
@@ -135,6 +137,9 @@ class Internet:
         class Socket(socket.socket):
             def connect(self, address: Any) -> None:
                 internet.reached.append(address[0])
+                if address[0] in internet.silent:
+                    time.sleep(self.gettimeout() or 0.0)
+                    raise TimeoutError("timed out")
                 port = internet.hosts.get(address[0])
                 if port is None:
                     raise ConnectionRefusedError(f"nothing is at {address[0]}")

@@ -5,6 +5,7 @@ import socket
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,6 +186,27 @@ def test_the_next_address_is_used_when_one_is_down(internet: Internet, receiver:
     internet.names[NAME] = [[OTHER, PUBLIC]]
     sender(internet).post(f"https://{NAME}/hook", b"{}", {})
     assert internet.reached == [OTHER, PUBLIC]
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    internet: Internet, receiver: Receiver
+) -> None:
+    internet.silent = {OTHER}
+    internet.names[NAME] = [[OTHER, PUBLIC]]
+    sender(internet, 2.0).post(f"https://{NAME}/hook", b"{}", {})
+    assert internet.reached == [OTHER, PUBLIC]
+    assert len(receiver.messages) == 1
+
+
+def test_an_address_of_a_kind_that_this_machine_lacks_is_passed_over(
+    internet: Internet, receiver: Receiver
+) -> None:
+    def resolve(*given: Any, **more: Any) -> list[tuple[Any, ...]]:
+        [found] = internet.resolve(*given, **more)
+        return [(255, *found[1:]), found]
+
+    WebhookSender(5.0, resolve=resolve).post(f"https://{NAME}/hook", b"{}", {})
+    assert len(receiver.messages) == 1
 
 
 def test_one_that_is_down(internet: Internet) -> None:
