@@ -109,6 +109,19 @@ def test_the_keyboard_is_enough(browser: Browser, gateway: Gateway) -> None:
     page.context.close()
 
 
+def test_the_keys_of_an_input_method_choose_no_card(browser: Browser, gateway: Gateway) -> None:
+    """Japanese names are written by its candidates, chosen by the same keys as suggestions."""
+    page = opened(browser, gateway)
+    page.goto("/")
+    field = page.get_by_role("combobox")
+    field.focus()
+    page.keyboard.insert_text("pokmon 12")
+    expect(page.get_by_role("option").first).to_contain_text("Pokémon 12")
+    field.dispatch_event("keydown", {"key": "ArrowDown", "isComposing": True})
+    assert page.get_by_role("option", selected=True).count() == 0
+    page.context.close()
+
+
 def test_the_pointer_shows_the_values_of_a_day(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway)
     page.goto("/cards/card_12?range=all")
