@@ -1,6 +1,8 @@
 """The page of watches: those of the session's key, with the forms to add and to remove one."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -80,7 +82,7 @@ class WatchPage:
             if made is None:
                 made = await self._endpoints.add(request, context)
         except ProblemError as problem:
-            return await self._page(context, problem=problem)
+            return await self._page(context, problem=problem, given=form)
         if made.secret is None:
             return _to_page(f"?made={made.id}")
         return await self._page(context, made=made)  # a secret is shown once, in no other answer
@@ -90,12 +92,16 @@ class WatchPage:
         context: RequestContext,
         made: Watch | None = None,
         problem: ProblemError | None = None,
+        given: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
+        """Return the page, with the form again where what the visitor has `given` was refused."""
         watches = await self._endpoints.of_key(context)
         made = made or _made(context, watches)
         values = {
             "made": made,
             "problem": problem,
+            "given": given,
+            "given_currency": self._currency(given.get("market", "")),
             "watches": watches,
             "names": await self._names(watches, context),
             "failures": await self._endpoints.failures(context),
@@ -103,6 +109,12 @@ class WatchPage:
         }
         body = self._renderer.render("watches.html", context, values)
         return problem.kind.status if problem else 200, [NO_STORE], body
+
+    def _currency(self, market: str) -> str:
+        """Return the currency of the market with an id, else that of the first."""
+        markets = self._renderer.markets
+        named = (each for each in markets.backends if market and each.id == market)
+        return next(named, markets.first).currency
 
     async def _names(
         self, watches: list[Watch], context: RequestContext

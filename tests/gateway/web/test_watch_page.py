@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from pokewatch.watches.store import NewDelivery, Verdict
 from tests.gateway.conftest import Gateway
 from tests.gateway.web.pages import BROWSER, page, words
-from tests.gateway.web.test_browser import browser, opened
+from tests.gateway.web.test_browser import browser, opened, serious_faults
 from tests.serving.server import Server
 
 __all__ = ["browser"]  # the fixture
@@ -106,6 +106,23 @@ def test_what_cannot_be_watched_is_explained(
     with session(keyed) as browser:
         assert text.lower() in words(page(add(browser, **fields), status)).lower()
         assert keyed.get("/watches").json()["watches"] == []
+
+
+def test_what_was_entered_is_still_there_after_a_mistake(keyed: Gateway) -> None:
+    hook = 'https://example.com/hook?a="b"&c'
+    with session(keyed) as browser:
+        refused = add(browser, type="above", amount="much", webhook=hook)
+        assert "/cards/card_4" in page(refused, 422).links
+        for field in (
+            '<input type="hidden" name="card_id" value="card_4">',
+            '<option value="above" selected>',
+            'value="much"',
+            'value="https://example.com/hook?a=&#34;b&#34;&amp;c"',
+        ):
+            assert field in refused.text
+        assert (
+            "<form" not in browser.get("/watches").text.partition("<main")[2].partition("</main")[0]
+        )
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
@@ -203,6 +220,24 @@ def test_open_pages_name_the_command_instead(gateway: Gateway) -> None:
         "POST", "/watches/form", key="", headers=BROWSER | {"origin": gateway.url}, data={"x": "y"}
     )
     assert form.status_code == 403
+
+
+def test_a_mistake_is_corrected_where_it_is_explained(browser: Browser, keyed: Gateway) -> None:
+    page = opened(browser, keyed, viewport={"width": 320, "height": 700}, bypass_csp=True)
+    page.goto("/cards/card_4")
+    page.get_by_label("API key").fill(keyed.key.key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("When the market price").select_option("above")
+    page.get_by_label("Amount").fill("1.234")
+    page.get_by_role("button", name="Watch", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("may be 1.234 or 1234")
+    expect(page.get_by_label("When the market price")).to_have_value("above")
+    assert serious_faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.get_by_label("Amount").fill("1,234.00")
+    page.get_by_role("button", name="Watch", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("at or above 1,234.00 USD")
+    page.context.close()
 
 
 def test_the_way_back_leads_to_the_watch_that_was_added(browser: Browser, keyed: Gateway) -> None:
