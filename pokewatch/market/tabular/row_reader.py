@@ -137,7 +137,8 @@ class RowReader:
             report = self.refuse if name == "market_price" else self._note_empty  # NaN by now
             for reason, rows in found.refused.items():
                 report(reason, rows, name)
-            self._carry(name, found.currency)
+            shown = self._sheet.currencies.get(self._columns.named[name], found.currency)
+            self._carry(name, np.where(found.currency != "", found.currency, shown))
             cents = name in PRICE_COLUMNS and self._in_cents(name)
             values[name] = self._checked(name, found.values / 100 if cents else found.values)
             if name in PRICE_COLUMNS:

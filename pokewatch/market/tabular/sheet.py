@@ -34,7 +34,8 @@ class Sheet:
 
     Cells are text, or typed where the file types them. `form` says in words how the file was read.
     `numbers` has, for a column of text, the cells [m] that the file types as numbers, and NaN
-    elsewhere: they have no decimal mark. `uneven` has, by its line, the number of cells of each row
+    elsewhere: they have no decimal mark. `currencies` has those [m] that the formats of a column's
+    cells show, "" where they show none. `uneven` has, by its line, the number of cells of each row
     that is shorter or longer than the header. The last `added` columns are not in the file.
     """
 
@@ -45,6 +46,7 @@ class Sheet:
     form: str = ""
     notes: tuple[str, ...] = field(default=())
     numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    currencies: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     uneven: Mapping[int, int] = field(default_factory=dict)
     added: int = 0
 

@@ -12,18 +12,15 @@ from io import BytesIO
 
 from pokewatch.market.tabular.numbers import is_error_value
 from pokewatch.market.tabular.sheet import shortened
+from pokewatch.market.tabular.worksheet_xml import attributes, cell_position, worksheet_xml
 
 # Cells in place of a number of several rows, and of a value that no program has computed.
 MERGED = "merged with the cell above"
 UNCOMPUTED = "a formula without a value: "
 
-_SHEET = re.compile(rb'<sheet\s[^<>]*?\b\w+:id="([^"<>]*)"')
-_RELATION = re.compile(rb"<Relationship\s([^<>]*)>")
-_ATTRIBUTE = re.compile(rb'\b(\w+)="([^"<>]*)"')
 _CELL = re.compile(rb"<c\s([^<>]*+)(?<!/)>((?:(?!</c>).)*+)</c>", re.DOTALL)
 _FORMULA = re.compile(rb"<f[\s>/](?:[^<>]*>)?([^<>]*)")
 _VALUE = re.compile(rb"<v>([^<>]+)</v>")
-_NAME = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 
 
 def cell_fault(text: str) -> str:
@@ -43,42 +40,16 @@ def unvalued_cells(data: bytes, number: int) -> Iterator[tuple[int, int, str]]:
     Rows, columns and sheets count from 0. The text is that of the error, or the formula.
     """
     with zipfile.ZipFile(BytesIO(data)) as archive:
-        try:
-            ids = _SHEET.findall(archive.read("xl/workbook.xml"))
-            xml = archive.read(_targets(archive)[ids[number]])
-        except (KeyError, IndexError):  # another format, or a name that no program writes
-            return
+        xml = worksheet_xml(archive, number)
     if b'"e"' not in xml and b"<f" not in xml:
         return
     for match in _CELL.finditer(xml):
         if b'"e"' not in match[1] and b"<f" not in match[2]:
             continue  # as nearly all
-        attributes = _attributes(match[1])
-        name = _NAME.fullmatch(attributes.get("r", ""))
-        if name and (text := _text(attributes.get("t", ""), match[2])):
-            yield int(name[2]) - 1, column_number(name[1]) - 1, text
-
-
-def column_number(letters: str) -> int:
-    """Return the number of a column, counted from 1, by its letters."""
-    number = 0
-    for letter in letters:
-        number = 26 * number + ord(letter) - ord("A") + 1
-    return number
-
-
-def _targets(archive: zipfile.ZipFile) -> dict[bytes, str]:
-    relations = archive.read("xl/_rels/workbook.xml.rels")
-    found = [_attributes(match) for match in _RELATION.findall(relations)]
-    return {
-        each["Id"].encode(): f"xl/{each['Target'].removeprefix('/xl/')}"
-        for each in found
-        if {"Id", "Target"} <= each.keys()
-    }
-
-
-def _attributes(xml: bytes) -> dict[str, str]:
-    return {name.decode(): unescape(text.decode()) for name, text in _ATTRIBUTE.findall(xml)}
+        cell = attributes(match[1])
+        at, text = cell_position(cell.get("r", "")), _text(cell.get("t", ""), match[2])
+        if at and text:
+            yield *at, text
 
 
 def _text(kind: str, content: bytes) -> str:

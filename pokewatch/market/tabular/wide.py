@@ -22,6 +22,8 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     names = [name for name in sheet.names if name not in (*columns.days, *unused)]
     values = [_as_text(sheet.column(name)) for name in columns.days]
     numbers = np.concatenate([_numbers(sheet, name) for name in columns.days])
+    none = np.full(rows, "", dtype="<U3")
+    shown = np.concatenate([sheet.currencies.get(name, none) for name in columns.days])
     filled = np.concatenate([np.asarray(_filled(column), dtype=np.bool_) for column in values])
     row = np.tile(np.arange(rows), width)[filled]
     taken = pa.array(row)
@@ -42,6 +44,7 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
         (*sheet.notes, *(f"not used beside columns of days: {shortened(each)}" for each in unused)),
         {name: sheet.numbers[name][row] for name in names if name in sheet.numbers}
         | {"market_price": numbers[filled]},
+        {"market_price": shown[filled]},
     )
     return long, Columns(
         {

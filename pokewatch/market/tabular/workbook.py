@@ -4,6 +4,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pokewatch.market.tabular.cell_currencies import cell_currencies
 from pokewatch.market.tabular.header_rows import (
     REPEATED_HEADER,
     SECOND_TABLE,
@@ -19,17 +21,13 @@ from pokewatch.market.tabular.header_rows import (
     names_columns,
     simplified,
 )
+from pokewatch.market.tabular.ods_xml import filled_cells
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
-from pokewatch.market.tabular.unvalued_cells import MERGED, column_number, unvalued_cells
+from pokewatch.market.tabular.unvalued_cells import MERGED, unvalued_cells
+from pokewatch.market.tabular.worksheet_xml import column_number
 
 _ZIP = b"PK\x03\x04"
 _WORKSHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
-# The attributes of each row and cell, the cells after their row.
-_ROW_OR_CELL = re.compile(
-    rb"<table:(?:(?P<row>table-row)|(?:covered-)?table-cell)(?=[\s/>])(?P<attributes>[^<>]*+)>"
-)
-_ROWS_REPEATED = re.compile(rb'\bnumber-rows-repeated="(\d{1,12})"')
-_COLUMNS_REPEATED = re.compile(rb'\bnumber-columns-repeated="(\d{1,12})"')
 _FILLED_CELL = re.compile(rb"<c(?=\s)([^<>]*+)(?<!/)>")
 _CELL_NAME = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
 _MOST_BYTES = 1024**3
@@ -65,7 +63,17 @@ def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
         if (header := _header_row(rows, known)) is not None
     ]
     name, rows, header = found[0] if found else (*filled[0], _first_row(filled[0][1]))
-    return _workbook_sheet(name, rows, header, known, [each for each, _ in filled if each != name])
+    unread = [each for each, _ in filled if each != name]
+    sheet = _workbook_sheet(name, rows, header, known, unread)
+    return _with_currencies(sheet, data, workbook.sheet_names.index(name), len(rows))
+
+
+def _with_currencies(sheet: Sheet, data: bytes, number: int, rows: int) -> Sheet:
+    if not data.startswith(_ZIP):
+        return sheet
+    found = cell_currencies(data, number, rows, len(sheet.names))
+    named = {sheet.names[at]: cells[sheet.line - 1] for at, cells in found.items()}
+    return replace(sheet, currencies=named)
 
 
 def _rows(workbook: Any, name: str, data: bytes) -> list[list[Any]]:
@@ -136,22 +144,10 @@ def _extent(xml: bytes) -> tuple[int, int]:
 
 def _repeated_extent(xml: bytes) -> tuple[int, int]:
     """Return the last row and column with a cell of OpenDocument sheets, whose cells may repeat."""
-    rows = columns = position = column = 0
-    for found in _ROW_OR_CELL.finditer(xml):
-        attributes = found["attributes"]
-        if found["row"]:
-            position += _times(_ROWS_REPEATED, attributes)
-            column = 0
-            continue
-        column += _times(_COLUMNS_REPEATED, attributes)
-        if b"value-type=" in attributes:
-            rows, columns = position, max(columns, column)
+    rows = columns = 0
+    for cells in filled_cells(xml):
+        rows, columns = cells.bottom, max(columns, cells.right)
     return rows, columns
-
-
-def _times(repeated: re.Pattern[bytes], attributes: bytes) -> int:
-    match = repeated.search(attributes)
-    return int(match[1]) if match else 1
 
 
 def _check_extent(rows: int, columns: int) -> None:

@@ -10,7 +10,7 @@ from pokewatch.market.tabular.column_names import KNOWN
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import read_price_table
 from pokewatch.market.tabular.sheet import Sheet
-from pokewatch.market.tabular.unvalued_cells import column_number, unvalued_cells
+from pokewatch.market.tabular.unvalued_cells import unvalued_cells
 from pokewatch.market.tabular.workbook import read_workbook
 from tests.market.tabular.workbook import Cell, write_workbook
 
@@ -67,10 +67,6 @@ def test_a_cell_without_a_value_says_why(cell: str, shown: str | None) -> None:
 def test_a_sheet_without_such_cells_and_a_number_of_no_sheet() -> None:
     data = workbook("")
     assert [list(unvalued_cells(data, number)) for number in (0, 1, 2)] == [[], [], []]
-
-
-def test_columns_by_their_letters() -> None:
-    assert [column_number(each) for each in ("A", "Z", "AA", "XFD")] == [1, 26, 27, 16_384]
 
 
 def merged(*ranges: str) -> str:
