@@ -27,17 +27,34 @@ _MARKS = str.maketrans(
 )
 
 
+def _folded(text: str) -> str:
+    """Return the text in lower case with the accents that a slug drops without loss."""
+    return "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", text).lower()
+        if not unicodedata.combining(letter)
+    )
+
+
+# As people, spreadsheets and their pivot tables write it.
 _TOTALS = frozenset(
-    text
+    _folded(text)
     for line in (
-        "total|totals|grand total|sub total|subtotal|sum|average|avg|mean|median",
+        "total|totals|grand total|sub total|subtotal|sum|average|avg|mean|median|total result",
+        "overall|overall total|net total|total sum|count|min|minimum|max|maximum",
         "portfolio|portfolio total|total portfolio|collection|collection total|total collection",
-        "gesamt|gesamtsumme|summe|zwischensumme|insgesamt|durchschnitt|mittelwert",
+        "gesamt|gesamtsumme|summe|zwischensumme|insgesamt|durchschnitt|mittelwert|gesamtergebnis",
+        "gesamtwert|gesamtbetrag|teilergebnis|anzahl",
         "somme|total général|moyenne|suma|suma total|promedio|totale|somma|totaal|gemiddelde",
+        "sous total|total general|total geral|totale complessivo|totale generale|subtotale",
+        "eindtotaal|subtotaal|suma końcowa|suma częściowa|razem|łącznie|celkem|celkový součet",
+        "summa|totalsumma|totalt|hovedtotal|i alt|totalsum|yhteensä|kaikki yhteensä|összesen",
+        "végösszeg|toplam|genel toplam|σύνολο|γενικό σύνολο|итого|общий итог|всего",
         "合計|総計|小計|平均|总计|合计|소계|합계|총계",
     )
     for text in line.split("|")
 )
+_GROUP_TOTALS = frozenset({"total", "ergebnis"})  # "Base Set Total": of the rows of a group
 
 
 _COUNTED = frozenset(
@@ -59,14 +76,14 @@ _COUNTED = frozenset(
 
 
 def is_total(text: str) -> bool:
-    """Return whether a text in place of a card is a heading of sums below a table.
+    """Return whether a text in place of a card is a heading of sums below a table or a group.
 
     A number, a day, or what is counted may follow it, as in "Total (3 cards)".
     """
-    words = re.findall(r"[^\W\d_]+", text.casefold())
+    words = re.findall(r"[^\W\d_]+", _folded(text))
     while words and words[-1] in _COUNTED:
         words.pop()
-    return " ".join(words) in _TOTALS
+    return " ".join(words) in _TOTALS or not _GROUP_TOTALS.isdisjoint(words[-1:])
 
 
 def field_texts(sheet: Sheet, columns: Columns, field: str) -> pa.Array:
@@ -174,15 +191,6 @@ def card_id_of(text: str) -> str:
         return slug
     digest = hashlib.sha256(text.casefold().encode()).hexdigest()[:10]
     return f"{slug[:68].rstrip('-')}-{digest}" if slug else f"card-{digest}"
-
-
-def _folded(text: str) -> str:
-    """Return the text in lower case with the accents that a slug drops without loss."""
-    return "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", text).lower()
-        if not unicodedata.combining(letter)
-    )
 
 
 def _is_id(text: str) -> bool:

@@ -81,7 +81,7 @@ def test_ids_that_a_workbook_does_not_hold_exactly_are_not_one_card(tmp_path: Pa
     ]
 
 
-@pytest.mark.parametrize("product", ["Total", "246723x", "-5", "2.5", "0", "2.46723E+05"])
+@pytest.mark.parametrize("product", ["Mew", "246723x", "-5", "2.5", "0", "2.46723E+05"])
 def test_a_product_id_is_a_number(tmp_path: Path, product: str) -> None:
     table = read(
         tmp_path, f"product_id,date,price\n246723,2026-09-13,12.5\n{product},2026-09-13,1\n"
@@ -121,7 +121,13 @@ def test_a_card_without_number_and_printing_is_one_card_however_it_says_so(
 
 
 @pytest.mark.parametrize(
-    "total", ["Total (3 cards)", "TOTAL 2026-09-13", "Total value:", "Summe 3 Karten", "∑ Total"]
+    "total",
+    [
+        *("Total (3 cards)", "TOTAL 2026-09-13", "Total value:", "Summe 3 Karten", "∑ Total"),
+        *("Gesamtergebnis", "Total general", "Totale complessivo", "Total geral", "Eindtotaal"),
+        *("Suma końcowa", "Razem:", "Celkem", "Sous-total", "Итого", "ΣΥΝΟΛΟ", "Toplam", "I alt"),
+        *("Total Result", "Base Set Total", "Base Set Ergebnis", "Overall", "Count", "Max"),
+    ],
 )
 def test_a_total_with_a_day_is_no_card(tmp_path: Path, total: str) -> None:
     content = f"card,date,price\na-1,2026-09-13,12.5\n{total},2026-09-13,12.5\n"
@@ -130,6 +136,13 @@ def test_a_total_with_a_day_is_no_card(tmp_path: Path, total: str) -> None:
     assert [each.reason for each in table.left_out] == ["the row is a total, not a card"]
 
 
+def test_a_total_in_a_column_of_product_ids_is_no_card(tmp_path: Path) -> None:
+    table = read(tmp_path, "product_id,date,price\n246723,2026-09-13,12.5\nTotal,2026-09-13,1\n")
+    assert table.prices["card_id"].to_pylist() == ["tcgplayer-246723"]
+    assert [each.reason for each in table.left_out] == ["the row is a total, not a card"]
+
+
 def test_a_card_whose_name_begins_like_a_total_is_one(tmp_path: Path) -> None:
     content = "card,date,price\nTotal Command,2026-09-13,12.5\nMean Look,2026-09-13,2\n"
-    assert len(found(read(tmp_path, content))) == 2
+    content += "Max Potion,2026-09-13,2\n"
+    assert len(found(read(tmp_path, content))) == 3
