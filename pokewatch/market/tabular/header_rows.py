@@ -5,11 +5,17 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from pokewatch.market.tabular.column_names import FIELDS
+from pokewatch.market.tabular.dates import parse_date
+
 REPEATED_HEADER = "repeats the header"
 SECOND_TABLE = "belongs to a second table, with other columns"
 _DIGIT = re.compile(r"\d")
 # Names of columns that are values of others, too: a game, a finish, and kinds of products.
 _VALUES = frozenset({"pokemon", "pokémon", "foil", "card", "item", "product"})
+_CARDS = frozenset(
+    name for field in ("card_id", "product_id", "name") for name in FIELDS[field]
+) - frozenset({"pokemon", "pokémon"})
 
 
 def simplified(name: str) -> str:
@@ -19,12 +25,14 @@ def simplified(name: str) -> str:
 
 
 def names_columns(cells: Sequence[str], known: frozenset[str]) -> bool:
-    """Return whether a record names at least two columns by usual names.
+    """Return whether a record names at least two columns by usual names, or cards and days.
 
-    One of them is no usual value: a card's row may say "Pokemon" and "Foil".
+    One of the names is no usual value: a card's row may say "Pokemon" and "Foil".
     """
     names = [name for name in map(simplified, cells) if name in known]
-    return len(names) >= 2 and not _VALUES.issuperset(names)
+    if len(names) >= 2 and not _VALUES.issuperset(names):
+        return True
+    return not _CARDS.isdisjoint(names) and sum(map(_is_day, cells)) >= 2
 
 
 class Header:
@@ -66,6 +74,10 @@ class Header:
             cell == name
             for cell, name in zip_longest(map(simplified, cells), self._names, fillvalue="")
         )
+
+
+def _is_day(cell: str) -> bool:
+    return parse_date(cell) is not None
 
 
 def is_other_header(cells: Sequence[str], known: frozenset[str]) -> bool:

@@ -1,10 +1,12 @@
 """Rows that name columns, and rows that only seem to."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from tests.market.tabular.tables import read
+from tests.market.tabular.tables import found, read, table_of
+from tests.market.tabular.workbook import Cell, write_workbook
 
 
 @pytest.mark.parametrize("again", ["CARD_ID,DATE,PRICE", "Card ID,Date,Price"])
@@ -63,3 +65,30 @@ def test_a_table_below_that_begins_in_a_later_column_is_another(tmp_path: Path) 
     content = "name,set,date,price\nMew,Base,2026-09-13,1\n,name,date,market price\n,Abra,x,3\n"
     (left,) = read(tmp_path, content).left_out
     assert (left.reason, left.rows) == ("belongs to a second table, with other columns", 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "My prices\n\nname,2026-09-12,2026-09-13\nMew,,12.5\n",
+        "My prices 2026;;\n;;\nKarte;12.09.2026;13.09.2026\nMew;;12,5\n",
+        "Report of,2026-09-12,2026-09-13\ncard,2026-09-12,2026-09-13\nMew,,12.5\n",
+    ],
+)
+def test_a_column_of_cards_and_days_are_a_header_below_a_title(
+    tmp_path: Path, content: str
+) -> None:
+    table = read(tmp_path, content)
+    assert found(table) == [("mew", "2026-09-13", 12.5)]
+    assert [each.reason for each in table.left_out] == ["stands before the header"]
+
+
+def test_a_sheet_with_a_column_a_day_is_found_behind_another(tmp_path: Path) -> None:
+    sheets: dict[str, list[list[Cell]]] = {
+        "Notes": [["mine"], ["2026"]],
+        "Prices": [["Card", date(2026, 9, 12), date(2026, 9, 13)], ["Mew", None, 12.5]],
+    }
+    write_workbook(tmp_path / "prices.xlsx", sheets)
+    table = table_of(tmp_path / "prices.xlsx")
+    assert found(table) == [("mew", "2026-09-13", 12.5)]
+    assert table.notes == ("sheets that are not read: 'Notes'",)
