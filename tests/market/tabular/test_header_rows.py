@@ -1,5 +1,6 @@
 """Rows that name columns, and rows that only seem to."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_a_column_of_cards_and_days_are_a_header_below_a_title(
 
 
 def test_a_sheet_with_a_column_a_day_is_found_behind_another(tmp_path: Path) -> None:
-    sheets: dict[str, list[list[Cell]]] = {
+    sheets: dict[str, Sequence[Sequence[Cell]]] = {
         "Notes": [["mine"], ["2026"]],
         "Prices": [["Card", date(2026, 9, 12), date(2026, 9, 13)], ["Mew", None, 12.5]],
     }
