@@ -59,8 +59,10 @@ class ExperimentTraffic:
     def end(self, reason: str) -> None:
         """End a canary, for `reason` if it is a deploy's.
 
-        A check that had stopped that of an experiment before is recorded: it does not go on.
+        A check that had stopped that of an experiment before is recorded: it does not go on. Raise
+        LockLostError when another deploy has taken over: the canary may be its own.
         """
+        self._check_lock()
         plan = current_plan(self._registry)
         if plan is not None:
             self._unread = True

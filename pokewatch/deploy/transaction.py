@@ -185,8 +185,12 @@ class DeployTransaction:
         return restored
 
     def refuse(self, reason: str) -> None:
-        """Decide against the version, so that no later deploy tries it again."""
+        """Decide against the version, so that no later deploy tries it again.
+
+        Raise LockLostError when another deploy has taken over, which is what decides.
+        """
         if self._move is not None and not self._move.decision:
+            self._lock.check()
             self._records.set_tag(self._move.number, DECISION, reason)
             self._move.decision = reason
 

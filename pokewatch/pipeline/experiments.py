@@ -18,7 +18,7 @@ from pokewatch.checks import failures
 from pokewatch.deploy.publication import current_plan
 from pokewatch.deploy.rollout import deploy
 from pokewatch.deploy.transaction import DeployTransaction, deploy_transaction
-from pokewatch.errors import DeployError, ExperimentError, PokeWatchError
+from pokewatch.errors import DeployError, ExperimentError, LockLostError, PokeWatchError
 from pokewatch.experiments.records import Experiment, ExperimentRecords
 from pokewatch.experiments.sequential import Rule
 from pokewatch.experiments.update import COMPARED_WITH, GATE_FAILED, challengers_of
@@ -67,6 +67,8 @@ def serve_challenger(registry: Registry, share: float, days: float) -> tuple[Exp
         experiment = records.give_traffic(records.require_running(), share, days)
         try:
             done = transaction.reconcile_experiment()
+        except LockLostError:
+            raise  # the deploy that took over gives it its callers
         except DeployError as error:
             records.end_traffic(experiment, f"it could not be served: {error}")
             raise

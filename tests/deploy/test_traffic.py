@@ -1,8 +1,10 @@
 """Deploys in steps, to HTTP servers in place of MLServer, with a real registry."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +157,31 @@ def test_the_next_deploy_ends_the_canary_of_one_that_was_killed(
     assert ended[0]["id"] != killed["id"]
     assert (champion_of(registry), no_canary(registry)) == ("2", True)
     assert DeployRecords(registry).unfinished() == []
+
+
+def test_a_deploy_that_was_taken_over_leaves_the_canary_of_the_other_alone(
+    registry: Registry, replicas: list[Replica], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is suspended in its canary, and goes on in that of the deploy that took over."""
+    register_book(registry, tmp_path / "book-3", git_commit="3")
+    monkeypatch.setenv("POKEWATCH_CANARY_STEP_SECONDS", "30")
+    process, counted = start_deploy("2", addresses(replicas), Writes(0, "never"))
+    pid = process.pid or 0
+    try:
+        eventually(lambda: replicas[1].shares, bool, every=0.02)
+        os.kill(pid, signal.SIGSTOP)
+        monkeypatch.setenv("POKEWATCH_DEPLOY_LEASE_SECONDS", "2")
+        monkeypatch.setenv("POKEWATCH_CANARY_STEPS", "0.1")
+        monkeypatch.setenv("POKEWATCH_CANARY_STEP_SECONDS", "5")
+        replicas[1].on_share = lambda _: os.kill(pid, signal.SIGCONT)
+        deploy(registry, "3", addresses(replicas))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+        process.join()
+    assert "and deploy 2 took over" in counted.get()[1]
+    assert champion_of(registry) == "3"
+    assert not any(REFUSED in registry.version(version).tags for version in "23")
 
 
 @pytest.mark.parametrize("state", ["", "not JSON", '{"id": "x", "share": 7}'])
