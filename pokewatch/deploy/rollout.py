@@ -1,5 +1,6 @@
 """Deploy and roll back a registered model."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import httpx
@@ -59,15 +60,20 @@ def deploy(
 
         gradual = former not in (None, version) and not replace
         outcomes = transaction.run(version, verify, shift if gradual else None)
-    running = sum(outcome.state == "serving" for outcome in outcomes)
-    served = (
-        f"{running} of {len(outcomes)} MLServers run and serve it"
-        if running
-        else "no MLServer runs; the next one that starts serves it"
-    )
-    body = f"{served}; the previous champion was {former or 'none'}."
+    body = f"{_served_by(outcomes)}; the previous champion was {former or 'none'}."
     notify.send_once("deployed", f"version {version}", f"model version {version} is champion", body)
     return outcomes
+
+
+def _served_by(outcomes: Sequence[ReplicaOutcome]) -> str:
+    states = Counter(outcome.state for outcome in outcomes)
+    of_others = states["other markets"]
+    if running := states["serving"]:
+        return f"{running} of {len(outcomes) - of_others} MLServers run and serve it"
+    if of_others and not states["not running"]:
+        return "no MLServer serves it: those that run serve other markets"
+    which = "no MLServer of its market" if of_others else "no MLServer"
+    return f"{which} runs; the next one that starts serves it"
 
 
 def rollback(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from pokewatch.deploy.book_checks import checked_book
 from pokewatch.deploy.compatibility import require_newest
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
-from pokewatch.deploy.rollout import deploy, rollback
+from pokewatch.deploy.rollout import _served_by, deploy, rollback
 from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, PREVIOUS, Registry
 from pokewatch.settings import Home, ServingSettings
@@ -148,6 +149,25 @@ def test_no_replica_is_no_failure(
     assert champion_of(registry) == "2"
     (sent,) = listener.heard
     assert "no MLServer runs; the next one that starts serves it" in sent["message"]
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [
+        (["serving", "not running"], "1 of 2 MLServers run and serve it"),
+        (["other markets", "serving"], "1 of 1 MLServers run and serve it"),
+        (["other markets"], "no MLServer serves it: those that run serve other markets"),
+        (["not running"], "no MLServer runs; the next one that starts serves it"),
+        (
+            ["other markets", "not running"],
+            "no MLServer of its market runs; the next one that starts serves it",
+        ),
+    ],
+)
+def test_people_are_told_how_many_servers_of_its_market_serve_a_version(
+    states: Sequence[Literal["serving", "not running", "other markets"]], text: str
+) -> None:
+    assert _served_by([ReplicaOutcome("http://127.0.0.1:1", state) for state in states]) == text
 
 
 def test_a_replica_that_started_before_the_champion_moved_follows(
