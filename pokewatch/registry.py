@@ -259,13 +259,11 @@ class Registry:
             return json.loads(Path(path).read_text())
 
     def _download(self, model: RegisteredModel, folder: Path) -> None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            self.client(f"the book of model version {model.version} cannot be fetched") as client,
-            tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch,
-        ):
-            client.download_artifacts(model.run_id, BOOK, scratch)
-            move_book(Path(scratch) / BOOK, folder)
+        with self.client(f"the book of model version {model.version} cannot be fetched") as client:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch:
+                client.download_artifacts(model.run_id, BOOK, scratch)
+                move_book(Path(scratch) / BOOK, folder)
 
 
 def change_key(source: str) -> str:

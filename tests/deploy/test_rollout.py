@@ -21,7 +21,7 @@ from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.rollout import _served_by, deploy, rollback
 from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, PREVIOUS, Registry
-from pokewatch.settings import Home, ServingSettings
+from pokewatch.settings import Home, RegistrySettings, ServingSettings
 from pokewatch.valuation.book import STATUSES, BookRows, write_book
 from pokewatch.valuation.book.copies import copy_of, remove
 from tests.answering import answering
@@ -320,6 +320,21 @@ def test_where_no_server_runs_a_rollback_opens_the_book(registry: Registry) -> N
         rollback(registry, [])
     assert champion_of(registry) == "2"
     assert DeployRecords(registry).unfinished() == []
+
+
+def test_people_are_notified_of_a_rollback_that_cannot_store_the_book(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, listener: Listener
+) -> None:
+    (port,) = free_ports(1)
+    deploy(registry, "2", [f"http://127.0.0.1:{port}"])
+    uri = RegistrySettings.read().tracking_uri()
+    listener.heard.clear()
+    monkeypatch.setenv("POKEWATCH_HOME", "/proc/no-home")  # where nothing can be written
+    monkeypatch.setenv("POKEWATCH_MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(DeployError, match=r"version 1 cannot be served: .*no-home"):
+        rollback(Registry(), [f"http://127.0.0.1:{port}"])
+    assert champion_of(registry) == "2"
+    assert listener.titles() == ["PokeWatch: the rollback failed"]
 
 
 def test_people_are_notified_that_there_is_nothing_to_roll_back_to(

@@ -1,6 +1,7 @@
 """The Jobs of the make targets beside the settings, the fleet and the flows."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -47,6 +48,18 @@ def test_each_job_has_the_secrets_of_the_flows(name: str) -> None:
     secrets = json.loads((ROOT / "flows" / "configs" / "cluster.json").read_text())["secrets"]
     (container,) = rendered_jobs()[name]["spec"]["template"]["spec"]["containers"]
     assert [each["secretRef"]["name"] for each in container["envFrom"]] == secrets
+
+
+@pytest.mark.parametrize("name", rendered_jobs())
+def test_each_job_can_store_price_books(name: str) -> None:
+    """Its root file system is read-only, and a rollback may have to open a book."""
+    home = re.search(r"POKEWATCH_HOME=(\S+)", (ROOT / "Dockerfile").read_text())
+    pod = rendered_jobs()[name]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mounted = {each["mountPath"]: each for each in container["volumeMounts"]}
+    assert home is not None
+    assert not mounted[home[1]].get("readOnly")
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
 
 
 def test_a_rollback_starts_without_the_secret(job: Any) -> None:
