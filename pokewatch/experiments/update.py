@@ -63,8 +63,8 @@ class ExperimentUpdate:
             due = (last - issued_on).days >= horizon
             if issued_on in known or not due or scored >= MOST_DAYS:
                 continue
-            scored += 1
             if (result := self._score(challenger)) is not None:
+                scored += 1
                 known.add(issued_on)
                 yield result
 
