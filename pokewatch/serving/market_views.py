@@ -197,13 +197,26 @@ def _changes(
     change: NDArray[np.float64],
 ) -> list[dict[str, Any]]:
     rows = described_cards(loaded, positions)
-    for at, row in zip(positions.tolist(), rows, strict=True):
-        others = change[loaded.book.cards.printings(at)]
-        others = others[np.isfinite(others)]
+    alone = _alone(loaded.book.cards.of_print, positions, change)
+    for at, row, only in zip(positions.tolist(), rows, alone.tolist(), strict=True):
         row["price_before"] = float(then[at])
         row["change_pct"] = round(float(change[at]), 6)
-        row["alone"] = bool(len(others)) and bool((np.abs(others) <= _STEADY).all())
+        row["alone"] = only
     return rows
+
+
+def _alone(
+    of_print: NDArray[np.int32], positions: NDArray[np.intp], change: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return of each card at `positions` whether others of its print are quoted and none moved."""
+    quoted = np.isfinite(change)
+    moved = quoted & (np.abs(change) > _STEADY)
+    others_quoted, others_moved = (
+        np.bincount(of_print, weights=each)[of_print[positions]] - each[positions]
+        for each in (quoted, moved)
+    )
+    alone: NDArray[np.bool_] = (others_quoted > 0) & (others_moved == 0)
+    return alone
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float]:

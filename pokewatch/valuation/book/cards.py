@@ -179,20 +179,19 @@ class Cards:
 
     def printings(self, position: int) -> NDArray[np.intp]:
         """Return the other cards with the same name, set and number as the card at `position`."""
-        of_set = np.flatnonzero(self._set_codes == self._set_codes[position])
-        rows = self._table.select(["name", "number"]).take(pa.array(of_set.tolist(), pa.int64()))
-        same = of_set != position
-        for field in ("name", "number"):
-            value = self._table[field][position]
-            column = rows[field]
-            same &= _mask(pc.equal(column, value) if value.is_valid else pc.is_null(column))
-        others: NDArray[np.intp] = of_set[same]
-        return others
+        same = self.of_print == self.of_print[position]
+        same[position] = False
+        return np.flatnonzero(same)
 
     @cached_property
-    def _set_codes(self) -> NDArray[np.int32]:
-        """A number for the set of each card, the same for all cards of a set."""
-        return numbers(one_chunk(self._table["set_id"]).dictionary_encode().indices, np.int32)
+    def of_print(self) -> NDArray[np.int32]:
+        """A number from 0 for each card, the same for all with one name, set and number."""
+        combined = np.zeros(len(self), dtype=np.int64)
+        for field in ("set_id", "name", "number"):
+            encoded = one_chunk(self._table[field]).dictionary_encode()
+            combined *= len(encoded.dictionary) + 1
+            combined += numbers(pc.fill_null(encoded.indices, -1), np.int32) + 1
+        return np.unique(combined, return_inverse=True)[1].astype(np.int32)
 
     def search_texts(self) -> pa.ChunkedArray:
         """Return the normalised text of each card that searches look in."""
