@@ -105,8 +105,9 @@ def check_passthrough(reply: InferResponse, name: str, request: InferRequest, ro
     if request.id and reply.id != request.id:
         raise ValueError("the reply is to another request")
     statuses = (flatten(tensor.data) for tensor in request.inputs if tensor.name == "status")
-    # A status that the caller made up may be returned as the reason.
-    own = {text for data in statuses for text in data if isinstance(text, str)}
+    # A status that the caller made up may be returned as the reason, without NULs at its end, which
+    # NumPy does not store.
+    own = {text.rstrip("\0") for data in statuses for text in data if isinstance(text, str)}
     names = [output.name for output in reply.outputs]
     requested = [output.name for output in request.outputs or ()]
     expected = requested or list(dict.fromkeys(names))

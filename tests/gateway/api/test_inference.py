@@ -295,6 +295,17 @@ def test_a_user_supplied_status_is_the_reason(gateway: Gateway) -> None:
     ]
 
 
+def test_a_status_may_end_with_any_character(gateway: Gateway) -> None:
+    """A 502 of the gateway would blame the model server for what the caller has sent."""
+    inputs = [tensor("market_price", [90.0]), tensor("fair_price", [100.0])]
+    response = gateway.post(
+        "/v2/models/decision/infer", {"inputs": [*inputs, tensor("status", ["mine\0"])]}
+    )
+    assert response.status_code == 200, response.text
+    reasons = [each for each in response.json()["outputs"] if each["name"] == "reason"]
+    assert reasons[0]["data"] == ["mine"]
+
+
 def test_many_rows_need_the_batch_scope(gateway: Gateway) -> None:
     key = gateway.store.create("reader", scopes=["read"])
     gateway.app.assembly.key_cache.refresh()
