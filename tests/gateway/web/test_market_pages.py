@@ -44,6 +44,14 @@ def test_a_search_goes_on_in_another_market(both: Gateway) -> None:
         assert 'type="hidden" name="q"' not in both.get(path, key="", headers=BROWSER).text
 
 
+def test_the_filters_of_movers_stay_in_another_market(both: Gateway) -> None:
+    given = {"days": "1", "set": "set0", "rarity": "Rare", "min_price": "2.50", "sort": "price"}
+    shown = both.get("/movers", params=given | {"page": "1"}, key="", headers=BROWSER)
+    (form,) = re.findall(r'<form class="market-switch.*?</form>', shown.text, re.DOTALL)
+    assert 'action="/movers"' in form
+    assert dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form)) == given
+
+
 def test_the_status_says_which_market_its_facts_are_of(both: Gateway) -> None:
     for path, market in (("/status", "simulated-1"), ("/status?market=file-europe", "file-europe")):
         assert f"The market {market} Source" in words(page(both.get(path, key="", headers=BROWSER)))
