@@ -122,6 +122,21 @@ def test_the_keys_of_an_input_method_choose_no_card(browser: Browser, gateway: G
     page.context.close()
 
 
+def test_escape_closes_the_suggestions_and_leaves_the_text(
+    browser: Browser, gateway: Gateway
+) -> None:
+    page = opened(browser, gateway)
+    page.goto("/")
+    field = page.get_by_role("combobox")
+    field.focus()
+    page.keyboard.insert_text("pokmon 12")
+    expect(page.get_by_role("option").first).to_contain_text("Pokémon 12")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    expect(field).to_have_value("pokmon 12")
+    page.context.close()
+
+
 def test_the_pointer_shows_the_values_of_a_day(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway)
     page.goto("/cards/card_12?range=all")

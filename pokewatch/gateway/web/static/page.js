@@ -89,7 +89,10 @@ function suggest(form) {
     } else if (event.key === "Enter" && selected >= 0) {
       event.preventDefault();
       location.assign(list.children[selected].dataset.target);
-    } else if (event.key === "Escape") close();
+    } else if (event.key === "Escape") {
+      event.preventDefault();  // else Chromium empties the field
+      close();
+    }
   });
 }
 
