@@ -103,6 +103,7 @@ TESTED_ELSEWHERE = {
     "gateway/api/collection_schemas.py": "types; tests/gateway/api/test_collections.py",
     "gateway/api/watch_routes.py": "a table; tests/contract/test_openapi.py",
     "gateway/api/watch_schemas.py": "types; tests/gateway/api/test_watches.py",
+    "collection/printings.py": "by the matcher; tests/collection/test_variants.py",
     "valuation/asks.py": "by the features; tests/valuation/test_features.py",
     "valuation/level_filter.py": "by the features; tests/valuation/test_features.py",
     "valuation/spread.py": "by the intervals; tests/valuation/test_intervals.py",

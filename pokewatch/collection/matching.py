@@ -10,17 +10,14 @@ from operator import attrgetter
 from typing import Literal
 
 from pokewatch.collection.card_index import CardIndex, Progress
+from pokewatch.collection.contradictions import NAME, contradiction
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.games import game_key
 from pokewatch.collection.names import (
     BASE_PRINTING,
     bare_number,
     base_key,
-    fits_print_run,
-    is_base_printing,
     is_date,
-    is_foil,
-    is_plain_holofoil,
     is_promo,
     name_key,
     number_keys,
@@ -32,6 +29,7 @@ from pokewatch.collection.names import (
     similar,
     stamp_words,
 )
+from pokewatch.collection.printings import of_kind, of_print_run
 from pokewatch.valuation.book import PriceBook
 
 _card_of = attrgetter(
@@ -40,6 +38,7 @@ _card_of = attrgetter(
 Outcome = Literal["matched", "ambiguous", "unmatched"]
 
 MAX_CANDIDATES = 5
+OTHER_PRODUCT = "its product id is that of another card"
 MAX_SEARCHES = 20  # of all cards, for names of unknown words, in one collection
 # Printings that apps call normal where a card has no other.
 _PLAIN = ("", "normal", "holofoil", "foil", "unlimited", "unlimited holofoil")
@@ -111,12 +110,10 @@ class Matcher:
         game = game_key(line.game)
         if game and self._index.games and game not in self._index.games:
             return Match("unmatched", -1, (), f"the market has no cards of {line.game}")
-        product = self._index.by_product.get(line.product_id, [])
-        if any(self._agrees(line, at) for at in product):
-            return self._printing(line, product, "product_id")
-        product = self._index.by_market_id.get(line.market_id, [])
-        if any(self._agrees(line, at) for at in product):
-            return self._printing(line, product, "product id of Cardmarket")
+        if product := self._index.by_product.get(line.product_id):
+            return self._product(line, product, "product_id")
+        if product := self._index.by_market_id.get(line.market_id):
+            return self._product(line, product, "product id of Cardmarket")
         if not line.name:
             return self._unmatched((), self._unknown_id(line))
         return self._by_words(line)
@@ -133,15 +130,26 @@ class Matcher:
         known = f"no card has the product id {line.product_id}"
         return known if line.product_id else "unknown card_id"
 
-    def _agrees(self, line: CollectionLine, at: int) -> bool:
-        """Return whether the name or the number of a line is that of a product, if it has them.
+    def _product(self, line: CollectionLine, product: Sequence[int], how: str) -> Match:
+        """Return the outcome of a line with the id of a product, unless it describes another card.
 
-        Another source may have given the product's id to another card.
+        An id of a card by another name is not used. Only prices of TCGplayer are those of one
+        language.
         """
-        card = self._cards[at]
-        words = set(name_key(line.name, line.number).split())
-        number = number_keys(line.number)[0]
-        return not words or bool(words & set(card.name.split())) or number == card.number[0] != ""
+        described = self._by_words(line) if line.name else self._unmatched((), "")
+        at = described.position
+        card = self._cards[at] if described.outcome == "matched" else None
+        faults = {each: contradiction(line, self._cards[each], card) for each in product}
+        found = [each for each, fault in faults.items() if not fault]
+        if not found and NAME in faults.values():
+            return replace(described, reason=f"{described.reason}; {OTHER_PRODUCT}")
+        if not found:
+            near = dict.fromkeys([*([at] if card else described.candidates), *product])
+            said = f"{OTHER_PRODUCT} than its {faults[product[0]]}"
+            return self._ambiguous(list(near), said)
+        if how == "product_id" and not (found := self._of_language(line, found)):
+            return self._unmatched(product, f"the market has no such card in {line.language}")
+        return self._printing(line, found, how)
 
     def _by_words(self, line: CollectionLine) -> Match:
         number, size = number_keys(line.number)
@@ -243,35 +251,20 @@ class Matcher:
             return Match("matched", same[0], (), how)
         if given and len(same) > 1:
             return self._ambiguous(same, "several cards fit")
-        run = self._of_print_run(line, found)
+        names = {at: self._cards[at].printing for at in found}
+        run = of_print_run(line.printing, names)
         if len(run) == 1:
             return Match("matched", run[0], (), how)
         if len(found) == 1:
             only = printing_key(self._cards[found[0]].printing)
             if given in ("", BASE_PRINTING) or (given == "normal" and only in _PLAIN):
                 return Match("matched", found[0], (), f"{how}, its only printing")
-        kind = self._of_kind(given, found)
+        kind = of_kind(given, names)
         if len(kind) == 1:
             return Match("matched", kind[0], (), f"{how}, its only {given} printing")
         if given in ("", BASE_PRINTING):
             return self._ambiguous(found, "the line gives no printing")
         return self._ambiguous(found, f"the card has no printing {line.printing!r}")
-
-    def _of_kind(self, given: str, found: Sequence[int]) -> list[int]:
-        """Return the printings that are foil, or that are no special ones; a normal one alone."""
-        if given not in (BASE_PRINTING, "foil"):
-            return []
-        fits = is_foil if given == "foil" else is_base_printing
-        fitting = [at for at in found if fits(self._cards[at].printing)]
-        normal = [at for at in fitting if printing_key(self._cards[at].printing) == "normal"]
-        return normal or fitting
-
-    def _of_print_run(self, line: CollectionLine, found: Sequence[int]) -> list[int]:
-        """Return the printings that a line means that gives a print run or the holofoil alone."""
-        names = {at: self._cards[at].printing for at in found}
-        if is_plain_holofoil(line.printing, list(names.values())):
-            return [at for at, name in names.items() if fits_print_run("unlimited", name)]
-        return [at for at, name in names.items() if fits_print_run(line.printing, name)]
 
     def _ambiguous(self, found: Sequence[int], reason: str) -> Match:
         return Match("ambiguous", -1, tuple(found[:MAX_CANDIDATES]), reason)

@@ -4,7 +4,7 @@ Prices are those of near mint copies times the factor of the line's condition, a
 settings. Amounts are in the currency of the market.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from pokewatch.collection.card_index import Progress
 from pokewatch.collection.exports import Collection, CollectionLine
-from pokewatch.collection.matching import Match, Matcher
+from pokewatch.collection.matching import OTHER_PRODUCT, Match, Matcher
 from pokewatch.collection.portfolio import total_interval
 from pokewatch.decision import Decisions, Distribution, FeeSchedule, advise
 from pokewatch.decision.distribution import predictive_cdf
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import BookQuotes, PriceBook
 from pokewatch.valuation.signals import configured_fees, decide_quotes
+from pokewatch.wording import counted
 
 Floats = NDArray[np.float64]
 
@@ -105,8 +106,24 @@ def value_collection(
             {"line": each.line, "text": each.text, "reason": each.reason}
             for each in collection.refused
         ],
-        "notes": list(collection.notes),
+        "notes": [*collection.notes, *_notes(collection.lines, matches)],
     }
+
+
+def _notes(lines: Sequence[CollectionLine], matches: Sequence[Match]) -> Iterator[str]:
+    """Yield how many lines are matched in spite of the product id that they have."""
+    pairs = zip(lines, matches, strict=True)
+    doubtful = [
+        line.line
+        for line, match in pairs
+        if match.outcome == "matched" and match.reason.endswith(OTHER_PRODUCT)
+    ]
+    if doubtful:
+        verb = "is" if len(doubtful) == 1 else "are"
+        yield (
+            f"{counted(len(doubtful), 'line')} {verb} matched by name, with a product id of "
+            f"another card (first line {doubtful[0]})"
+        )
 
 
 def _value(

@@ -1,0 +1,32 @@
+"""The printings of a card that a line may mean, where none has the name that it gives."""
+
+from collections.abc import Mapping
+
+from pokewatch.collection.names import (
+    BASE_PRINTING,
+    fits_print_run,
+    is_base_printing,
+    is_foil,
+    is_plain_holofoil,
+    printing_key,
+)
+
+
+def of_kind(given: str, printings: Mapping[int, str]) -> list[int]:
+    """Return the printings that are foil, or that are no special ones; a normal one alone.
+
+    `given` is the key of the line's printing.
+    """
+    if given not in (BASE_PRINTING, "foil"):
+        return []
+    fits = is_foil if given == "foil" else is_base_printing
+    fitting = [at for at, name in printings.items() if fits(name)]
+    normal = [at for at in fitting if printing_key(printings[at]) == "normal"]
+    return normal or fitting
+
+
+def of_print_run(given: str, printings: Mapping[int, str]) -> list[int]:
+    """Return the printings that a line means that gives a print run or the holofoil alone."""
+    plain = is_plain_holofoil(given, list(printings.values()))
+    run = "unlimited" if plain else given
+    return [at for at, name in printings.items() if fits_print_run(run, name)]
