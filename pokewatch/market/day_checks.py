@@ -1,6 +1,6 @@
 """The quality checks of the days of one collection, each against the days around it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -9,12 +9,15 @@ import pyarrow.compute as pc
 from pokewatch.checks import Check
 from pokewatch.market.completion import games_of_day, of_games
 from pokewatch.market.lake import Lake
+from pokewatch.market.prices import PRICE_COLUMNS
 from pokewatch.market.quality.days import QualityThresholds, check_measures, measure
 from pokewatch.market.quality.groups import HISTORY, Doubt, doubtful_groups
 from pokewatch.market.quality.measures import nearest_day
 from pokewatch.market.quality.sets import check_sets
 
 _COMPARED = ["card_id", "date", "market_price", "currency"]
+_OTHER_PRICES = [name for name in PRICE_COLUMNS if name != "market_price"]
+_EMPTIED_FROM = 20  # values of the last day: fewer may be lacking by chance
 
 
 class DayChecks:
@@ -38,6 +41,7 @@ class DayChecks:
         self._known = self._present.difference(collected)
         self._passed: dict[date, Sequence[str]] = {}  # with their games
         self._tables: dict[date, pa.Table] = {}
+        self._filled: dict[date, dict[str, int]] = {}  # values of each column of other prices
         self.warnings: list[str] = []
 
     def check(
@@ -74,6 +78,7 @@ class DayChecks:
         if all(check.passed for check in checks):
             self._known.add(day)
             self._passed[day] = games
+            self._filled[day] = _filled(prices)
             self._remember(day, prices.select(_COMPARED))
         return checks
 
@@ -97,7 +102,8 @@ class DayChecks:
         lost = self._lost(day, prices)
         last = sorted(other for other in self._known if other < day)[-HISTORY:]
         history = [self._table(other) for other in last]
-        return [*lost, *doubtful_groups(prices, history, cards, gaps=self._gaps)]
+        emptied = self._emptied(prices, last[-1]) if last else ()
+        return [*lost, *emptied, *doubtful_groups(prices, history, cards, gaps=self._gaps)]
 
     def has_history(self, day: date) -> bool:
         """Return whether there is an earlier day, or a copy of the same day, to compare with."""
@@ -114,6 +120,16 @@ class DayChecks:
         text = f"{len(lost):,} had a price on the day, and now none: {', '.join(lost[:5])}"
         return [Doubt("cards", "lost", text)] if lost else []
 
+    def _emptied(self, prices: pa.Table, last: date) -> Iterator[Doubt]:
+        """Yield a doubt about each column of other prices that lost all of its values."""
+        if last not in self._filled:
+            self._filled[last] = _filled(self._lake.day(last, _OTHER_PRICES))
+        for name, now in _filled(prices).items():
+            before = self._filled[last][name]
+            if before >= _EMPTIED_FROM and not now:
+                text = f"no value, and {before:,} on {last}: the source may have renamed it"
+                yield Doubt(name, "emptied", text)
+
     def _table(self, day: date) -> pa.Table:
         if day not in self._tables:
             self._remember(day, self._lake.day(day).select(_COMPARED))
@@ -123,3 +139,7 @@ class DayChecks:
         self._tables[day] = prices
         while len(self._tables) > 2 * HISTORY:
             del self._tables[min(self._tables)]
+
+
+def _filled(prices: pa.Table) -> dict[str, int]:
+    return {name: prices.num_rows - prices[name].null_count for name in _OTHER_PRICES}

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pokewatch.market.day_checks import DayChecks
@@ -81,3 +82,25 @@ def test_cards_that_a_day_collected_again_lacks_are_named(lake: Lake) -> None:
         "lost",
         "1 had a price on the day, and now none: card-199",
     )
+
+
+def test_a_column_of_prices_that_loses_all_values_is_doubtful(lake: Lake) -> None:
+    def with_lows(number: int, lows: int) -> pa.Table:
+        prices = panel(moved(0.1 + number / 10), DAYS[number])
+        values = [1.0] * lows + [None] * (prices.num_rows - lows)
+        at = prices.schema.get_field_index("low_price")
+        return prices.set_column(at, "low_price", pa.array(values, pa.float64()))
+
+    lake.write_day(DAYS[0], with_lows(0, 150))
+    checks = checks_of(lake, [1, 2, 3])
+    found = []
+    for number, lows in ((1, 20), (2, 0), (3, 0)):
+        prices = with_lows(number, lows)
+        assert all(each.passed for each in checks.check(DAYS[number], prices, 0, None))
+        found += [
+            (number, doubt.subject, doubt.text)
+            for doubt in checks.doubts(DAYS[number], prices, cards())
+            if doubt.problem == "emptied"
+        ]
+    why = f"no value, and 20 on {DAYS[1]}: the source may have renamed it"
+    assert found == [(2, "low_price", why)]

@@ -26,10 +26,13 @@ _HUNDREDFOLD = (95.0, 105.0)
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Doubtful prices of `subject`: a set, printing or game, or "cards". `text` has the figures."""
+    """Doubtful prices of `subject`: a set, printing, game or column, or "cards".
+
+    `text` has the figures.
+    """
 
     subject: str
-    problem: str  # empty, frozen, rescaled, slip, or lost
+    problem: str  # empty, frozen, rescaled, slip, lost, or emptied
     text: str
 
 
