@@ -18,6 +18,7 @@ from pokewatch.market.tabular.sheet import shortened
 from pokewatch.wording import counted
 
 _SLIP_DAYS = 5  # days whose largest changes are listed
+_LONGEST_ROW = 160  # characters of a row that is shown
 
 
 @dataclass
@@ -126,11 +127,16 @@ class CollectReport:
 
 
 def _described(row: Mapping[str, Any]) -> str:
-    """Return the card and day of a rejected row and the value at fault, "" where it has none."""
+    """Return the card and day of a rejected row and the value at fault, if it has one.
+
+    A row that was rejected before it had a card and a day is shown as the source has it.
+    """
+    if not (row["card_id"] and row["date"]):
+        return shortened(row["row"], _LONGEST_ROW)
     cells = json.loads(row["row"])  # as the source has them, which may be no object
     value = cells.get(row["reason"].partition(" ")[0]) if isinstance(cells, dict) else None
     shown = "" if value is None else f": {shortened(str(value))}"
-    return f"{row['card_id']} on {row['date']}{shown}" if row["card_id"] and row["date"] else ""
+    return f"{row['card_id']} on {row['date']}{shown}"
 
 
 def _range(days: Sequence[date]) -> str:

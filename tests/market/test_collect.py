@@ -223,6 +223,22 @@ def test_names_come_when_the_catalogue_does(served: Upstream, lake: Lake) -> Non
     assert lake.catalog().equals(named)
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"productId": 7, "marketPrice": "12,50"}, "marketPrice is not a number"),
+        ({"productId": "7x", "marketPrice": 2}, "productId is not a positive whole number"),
+    ],
+)
+def test_a_row_that_is_rejected_before_it_has_a_card_is_shown(
+    served: Upstream, lake: Lake, row: dict[str, object], reason: str
+) -> None:
+    bad = {"subTypeName": "Normal", **row}
+    served.archive(FIRST, {(3, 1): [*day_rows(FIRST), bad]})
+    report = collect(source(served), lake, [FIRST])
+    assert report.first_quarantined == {reason: repr(json.dumps(bad))}
+
+
 def test_a_rejected_row_that_is_no_object_is_described_by_its_card() -> None:
     rows = {"date": [FIRST], "card_id": ["a"], "row": ['"cut"'], "reason": ["price is none"]}
     report = CollectReport("file", (FIRST,))
