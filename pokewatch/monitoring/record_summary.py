@@ -89,13 +89,17 @@ def _slice(found: ResolvedForecasts, inside: Bools) -> dict[str, Any]:
 def _estimate(
     score: str, terms: Mapping[str, NDArray[np.float64]], clusters: Clusters, enough: bool
 ) -> dict[str, float | None] | None:
-    """Return a score, with its 95% interval if there is `enough` to estimate it from."""
+    """Return a score, with its 95% interval if there is `enough` to estimate it from.
+
+    There is none if only one card has an error: its errors do not tell how much they vary.
+    """
     above, below = (terms[name] for name in SCORES[score])
     found = clusters.ratio(above, below)
     if found is None:
         return None
     most = 1.0 if score == "coverage_90" else np.inf
-    low, high = (max(found.low, 0.0), min(found.high, most)) if enough else (None, None)
+    known = enough and np.isfinite(found.high)
+    low, high = (max(found.low, 0.0), min(found.high, most)) if known else (None, None)
     return {"value": found.value, "low": low, "high": high}
 
 

@@ -1,3 +1,4 @@
+import json
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,18 @@ def test_too_few_cards_have_no_interval(tmp_path: Path) -> None:
     assert found["overall"]["cards"] == 9
     assert found["overall"]["error"]["high"] is None
     assert {each["observed_ci"] for each in found["reliability"]} == {None}
+
+
+def test_errors_of_one_card_alone_have_no_interval(tmp_path: Path) -> None:
+    tables = []
+    for day in (0, 7, 14):
+        moved = forecasts(FIRST + timedelta(days=day), 1, fair_price=10.0)
+        still = forecasts(FIRST + timedelta(days=day), 12, fair_price=10.0, outcome=10.0)
+        tables.append(pa.concat_tables([moved, still.slice(1)]))
+    found = summary(tmp_path, *tables)
+    assert found["overall"]["error"] == {"value": 1.0, "low": None, "high": None}
+    assert found["overall"]["coverage"]["low"] == found["overall"]["coverage"]["high"] == 1.0
+    json.dumps(found, allow_nan=False)
 
 
 def test_every_forecast_is_in_one_month_and_one_version(tmp_path: Path) -> None:
