@@ -125,7 +125,7 @@ def forecasts_on(
 ) -> PastForecasts | None:
     """Return the forecasts made on `day`, or served then: by the champion of that day.
 
-    Where there was none, or one of prices in another currency, those of `book`, the book of today's
+    Where there was none, or one of another market or currency, those of `book`, the book of today's
     `champion`; None before its first day.
     """
     served = [
@@ -136,7 +136,7 @@ def forecasts_on(
     if served:
         model = max(served, key=lambda each: (each.tags[LAST_DAY], each.tags[DEPLOYED_AT]))
         found = book if model.digest == champion.digest else registry.open_book(model)
-        if found.facts.currency == book.facts.currency:
+        if _prices_of(found) == _prices_of(book):
             return PastForecasts(model.version, found, found.last_day, served=True)
     return (
         PastForecasts(champion.version, book, day, served=False)
@@ -201,6 +201,11 @@ def _inside(
     )
     inside = (truth >= quotes.lower - 1e-6) & (truth <= quotes.upper + 1e-6)
     return np.flatnonzero(judged), inside[judged]
+
+
+def _prices_of(book: PriceBook) -> tuple[str, str]:
+    """Return the market and the currency of a book: two files are markets of the same source."""
+    return book.facts.market, book.facts.currency
 
 
 def _served(model: RegisteredModel, day: date, source: str) -> bool:

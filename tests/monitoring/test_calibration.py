@@ -1,5 +1,6 @@
 """Past forecasts against later prices, on panels and books small enough to count by hand."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -45,7 +46,7 @@ def panel() -> Panel:
 
 
 def book(
-    folder: Path, last: int, days: int = 40, fair: float = 1.0, currency: str = "USD"
+    folder: Path, last: int, days: int = 40, fair: float = 1.0, **facts: str
 ) -> tuple[PriceBook, str]:
     """A book to day `last` with fair prices of `fair` times the price, plus or minus 5%."""
     days = min(days, last + 1)
@@ -60,8 +61,9 @@ def book(
         upper=market * fair * 1.05,
         status=np.zeros(market.shape, dtype=np.int8),
     )
-    facts = replace(FACTS, git_commit=folder.name, currency=currency)
-    digest = write_book(folder, catalog(CARDS), rows, facts)
+    digest = write_book(
+        folder, catalog(CARDS), rows, replace(FACTS, git_commit=folder.name, **facts)
+    )
     return PriceBook.open(folder, digest), digest
 
 
@@ -70,10 +72,10 @@ def register(
     folder: Path,
     last: int,
     deployed: str = "2025-03-01T00:00:00",
-    currency: str = "USD",
+    facts: Mapping[str, str] = {},
     **tags: str,
 ) -> RegisteredModel:
-    _, digest = book(folder, last, currency=currency)
+    _, digest = book(folder, last, **facts)
     given = {"data_version": "dv", "source": "simulated", LAST_DAY: day(last).isoformat(), **tags}
     model = registry.register(
         registry.log_run(folder, parameters={}, metrics={}, tags=given), digest
@@ -150,11 +152,12 @@ def test_before_the_first_champion_the_current_book_is_used(
     assert forecasts_on(registry, opened.first_day - timedelta(days=1), champion, opened) is None
 
 
-def test_a_champion_of_prices_in_another_currency_is_not_judged(
-    registry_home: Path, tmp_path: Path
+@pytest.mark.parametrize("facts", [{"currency": "EUR"}, {"market": "simulated-1"}])
+def test_a_champion_of_other_prices_is_not_judged(
+    facts: dict[str, str], registry_home: Path, tmp_path: Path
 ) -> None:
     registry = Registry()
-    register(registry, tmp_path / "then", 45, currency="EUR")
+    register(registry, tmp_path / "then", 45, facts=facts)
     champion = register(registry, tmp_path / "now", 53)
     opened, _ = book(tmp_path / "now", 53)
     past = forecasts_on(registry, day(45), champion, opened)
