@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def panel() -> Panel:
 
 
 def book(
-    folder: Path, last: int, days: int = 40, fair: float = 1.0, **facts: str
+    folder: Path, last: int, days: int = 40, fair: float = 1.0, **facts: Any
 ) -> tuple[PriceBook, str]:
     """A book to day `last` with fair prices of `fair` times the price, plus or minus 5%."""
     days = min(days, last + 1)
@@ -72,7 +73,7 @@ def register(
     folder: Path,
     last: int,
     deployed: str = "2025-03-01T00:00:00",
-    facts: Mapping[str, str] = {},
+    facts: Mapping[str, Any] = {},
     **tags: str,
 ) -> RegisteredModel:
     _, digest = book(folder, last, **facts)
