@@ -88,17 +88,22 @@ def _why_unknown(market: str) -> str:
 def _deploys(registry: "Registry") -> Iterator[Finding]:
     from pokewatch.deploy.records import DeployRecords
     from pokewatch.deploy.transaction import version_of
-    from pokewatch.registry import CHAMPION
+    from pokewatch.registry import CHALLENGER, CHAMPION
 
     name = f"deploy{_of(registry)}"
     champion = version_of(registry, CHAMPION)
-    newest = DeployRecords(registry).newest() if champion else []
+    # Without either there was no deploy. Where there is no registry, the records would create it.
+    begun = champion or version_of(registry, CHALLENGER)
+    newest = DeployRecords(registry).newest() if begun else []
     unfinished = [record for record in reversed(newest) if not record.outcome]
     for record in unfinished:
         yield Finding(name, "warning", f"{record}, {_state(record, champion)}", _UNFINISHED)
     if not unfinished and newest and newest[0].champion != (champion or ""):
         left = newest[0].champion or "none"
-        detail = f"version {champion} is champion, but the last deploy ended with version {left}"
+        detail = (
+            f"version {champion or 'none'} is champion, but the last deploy ended with version "
+            f"{left}"
+        )
         yield Finding(name, "warning", detail, "the alias was moved by hand: deploy or roll back")
     elif not unfinished:
         ended = f"; the last one: {_ended(newest[0])}" if newest else ""

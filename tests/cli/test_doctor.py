@@ -10,7 +10,6 @@ import pytest
 
 from pokewatch.cli.findings import Finding
 from pokewatch.cli.health_checks import _collect_command, _registry, _remote
-from pokewatch.deploy.records import CHAMPION_AFTER, DECISION, OUTCOME, DeployRecords
 from pokewatch.registry import Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
@@ -24,23 +23,6 @@ def test_the_doctor_finds_no_fault_in_a_healthy_home(champion_home: Path) -> Non
     assert findings["champion"]["state"] in ("ok", "warning")
     assert findings["prices: simulated-120-0"]["state"] in ("ok", "warning")
     assert "fault" not in {finding["state"] for finding in findings.values()}
-
-
-def test_the_doctor_says_why_the_last_deploy_was_undone(champion_home: Path) -> None:
-    registry, records = Registry(), DeployRecords(Registry())
-    version = registry.resolve().version
-    number = records.create("deploy", "7").number
-    for tag, text in (
-        (DECISION, "version 7 failed the check of errors"),
-        (CHAMPION_AFTER, version),
-        (OUTCOME, f"version {version} is champion again"),
-    ):
-        records.set_tag(number, tag, text)
-    findings = {finding["name"]: finding for finding in run_json("doctor")}
-    assert findings["deploy"]["detail"] == (
-        "none is running; the last one: version 7 failed the check of errors; "
-        f"version {version} is champion again"
-    )
 
 
 @pytest.mark.parametrize(("days", "state"), [(1, "ok"), (395, "warning")], ids=["yesterday", "old"])

@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from pokewatch.cli.findings import Finding
+from pokewatch.cli.model_checks import market_findings
 from pokewatch.deploy import transaction
 from pokewatch.deploy.book_checks import checked_book
 from pokewatch.deploy.compatibility import require_newest
@@ -20,7 +22,7 @@ from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.rollout import _served_by, deploy, rollback
 from pokewatch.errors import DeployError, NoChampionError
-from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, PREVIOUS, Registry
+from pokewatch.registry import CHALLENGER, CHAMPION, DEPLOYED_AT, LAST_DAY, PREVIOUS, Registry
 from pokewatch.settings import Home, RegistrySettings, ServingSettings
 from pokewatch.valuation.book import STATUSES, BookRows, write_book
 from pokewatch.valuation.book.copies import copy_of, remove
@@ -244,6 +246,19 @@ def test_without_a_former_champion_there_is_none_again(registry: Registry) -> No
         with pytest.raises(DeployError, match=f"no model is champion, as before, but {left}$"):
             deploy(registry, "2", [good.address, bad.address])
     assert registry.find(CHAMPION) is None
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["later", "first"])
+def test_the_doctor_says_why_the_last_deploy_was_undone(registry: Registry, first: bool) -> None:
+    registry.set_alias(CHALLENGER, "2")
+    if first:
+        registry.delete_alias(CHAMPION)
+    with answering(Upstream(lambda: "2", refuses="2")) as bad:
+        bad.serving = ""
+        with pytest.raises(DeployError, match="refused version 2") as refused:
+            deploy(registry, "2", [bad.address])
+    (found,) = (each for each in market_findings("") if each.name == "deploy")
+    assert found == Finding("deploy", "ok", f"none is running; the last one: {refused.value}")
 
 
 def test_an_address_that_cannot_be_reached_at_all(registry: Registry) -> None:
