@@ -65,7 +65,7 @@ class PokeWatchMonitor(MonitorSpec):
     @card(type="blank")
     @timeout(hours=8)
     @retry(times=0)
-    @kubernetes(cpu=0.5, memory=2048, disk=4096)
+    @kubernetes(cpu=0.5, memory=2048, disk=20480)
     @step
     def act(self) -> None:
         """Send notifications, promote a model that won, and retrain the models if that is due."""
