@@ -43,7 +43,9 @@ class UploadedForm:
     """The fields of a form, which is written in pieces of any size."""
 
     def __init__(self, content_type: bytes) -> None:
-        """Raise ProblemError (422) where the content type names no boundary."""
+        """Raise ProblemError (422) where the content type names no boundary, or is too long."""
+        if len(content_type) > _MAX_HEADER_BYTES:
+            raise _malformed()
         boundary = parse_options_header(content_type)[1].get(b"boundary")
         if not boundary:
             raise invalid("", "the form has no parts")

@@ -48,6 +48,7 @@ def test_fields_are_read_back_whatever_the_pieces(content: bytes, text: str, pie
         (KIND, b"--y\r\n\r\nabc", "is malformed"),
         (KIND, PART + b"abc", "ends before its last part"),
         (KIND + b"x" * 300, PART, "is malformed"),
+        (KIND + b'; a="' + b";" * 5_000 + b'"', PART, "is malformed"),
     ],
 )
 def test_what_is_no_form_is_a_problem(kind: bytes, body: bytes, detail: str) -> None:
