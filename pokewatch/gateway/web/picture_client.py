@@ -83,13 +83,7 @@ class PictureClient:
         return address
 
     async def _download(self, address: SplitResult) -> Picture:
-        host = address.hostname or ""
-        reader, writer = await asyncio.open_connection(
-            await self._resolve(host, address.port or 443),
-            address.port or 443,
-            ssl=self._context,
-            server_hostname=host,
-        )
+        reader, writer = await self._connect(address.hostname or "", address.port or 443)
         try:
             path = (address.path or "/") + (f"?{address.query}" if address.query else "")
             writer.write(
@@ -100,14 +94,27 @@ class PictureClient:
         finally:
             writer.transport.abort()
 
-    async def _resolve(self, host: str, port: int) -> str:
-        """Return the first network address of a host that is allowed."""
+    async def _connect(
+        self, host: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the first network address of a host that is allowed and accepts.
+
+        Each has its share of the time. Raise PictureError, OSError or TimeoutError.
+        """
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=SOCK_STREAM)
-        for *_, place in found:
-            if self._allowed(ip_address(str(place[0]).partition("%")[0])):
-                return str(place[0])
-        raise PictureError(f"{host} has no public network address")
+        places = [str(place[0]) for *_, place in found]
+        places = [each for each in places if self._allowed(ip_address(each.partition("%")[0]))]
+        failure: Exception = PictureError(f"{host} has no public network address")
+        for place in places:
+            try:
+                async with asyncio.timeout(self._seconds / len(places)):
+                    return await asyncio.open_connection(
+                        place, port, ssl=self._context, server_hostname=host
+                    )
+            except OSError as error:  # TimeoutError too
+                failure = error
+        raise failure
 
 
 class _Response:

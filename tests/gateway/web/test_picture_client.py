@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -125,6 +126,15 @@ def test_a_name_of_a_private_address_is_not_connected_to(server: PictureServer) 
     with pytest.raises(PictureError, match="no public network address"):
         fetched(server, server.url("/1.png"), allowed=None)
     assert len(server.asked) == before
+
+
+def test_the_next_address_is_used_when_one_is_down(
+    server: PictureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [("127.0.0.2", server.server_port), ("127.0.0.1", server.server_port)]
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert fetched(server, server.url("/1.png")).content == PNG
 
 
 def test_a_certificate_that_is_not_trusted(server: PictureServer) -> None:
