@@ -122,12 +122,15 @@ def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_pat
         httpx.get(f"{url}/{key.key}?key={key.key}", headers={"Authorization": f"Bearer {key.key}"})
         httpx.get(f"{url}/cards/card_4?{key.key}={key.key}", headers={"X-API-Key": key.key})
         shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        form = {"Content-Type": "multipart/form-data; boundary=x", "Origin": url}
+        assert httpx.post(f"{url}/collection", content="no form", headers=form).status_code == 422
         process.send_signal(signal.SIGTERM)
         process.wait(30)
     text = log.read_text() + shown
     for secret in (key.key, wrong, key.key.split("_", 2)[2]):
         assert secret not in text
     lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert "python_multipart.multipart" in [line.get("logger") for line in lines]
     [unknown] = [line["cause"] for line in lines if line["event"] == "unknown setting"]
     assert unknown.endswith("did you mean POKEWATCH_PAGES?")
     requests = [

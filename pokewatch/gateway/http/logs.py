@@ -56,13 +56,18 @@ class RedactingJsonFormatter(logging.Formatter):
 
 
 def configure(*names: str) -> None:
-    """Log as JSON to standard error from the loggers `names` that have no handler yet."""
+    """Log as JSON to standard error: information of the loggers `names`, warnings of all.
+
+    Nothing changes in a process that has set up its logging already.
+    """
+    root = logging.getLogger()
+    if root.handlers:
+        return
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingJsonFormatter())
-    for logger in map(logging.getLogger, names):
-        if not logger.hasHandlers():
-            logger.addHandler(handler)
-            logger.setLevel(logging.INFO)
+    root.addHandler(handler)
+    for name in names:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 class AccessRecord(msgspec.Struct, frozen=True, omit_defaults=True):
