@@ -98,9 +98,10 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     FILE is an export of Collectr, the TCGplayer app or seller portal, TCG Collector, PriceCharting,
     Cardmarket's stock (where its prices are served), Dragon Shield, Deckbox, ManaBox, Moxfield,
     Archidekt, Delver Lens or Card Ladder, any table with the columns name, set, number, printing,
-    condition and quantity, or a list of names or ids, one a line. Lines that fit several
-    cards or none are listed, and never valued by a guess. The price of a copy that is not near mint
-    is a share of the market price, which is an assumption (POKEWATCH_CONDITION_LP and so on).
+    condition and quantity, or a list of names or ids, one a line, or of a deck. Lines that fit
+    several cards or none are listed, and never valued by a guess. The price of a copy that is not
+    near mint is a share of the market price, which is an assumption (POKEWATCH_CONDITION_LP and so
+    on).
 
     \b
       pokewatch collection value collectr.csv --fees tcgplayer --out worth.csv

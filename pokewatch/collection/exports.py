@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pokewatch.collection.cell_texts import cell_text
 from pokewatch.collection.conditions import condition_of, language_of
+from pokewatch.collection.deck_lists import fields_of, is_heading
 from pokewatch.collection.headers import (
     CARD_LADDER,
     EUROPEAN,
@@ -25,7 +26,7 @@ from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.collection.repeated_columns import check_repeated
-from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
+from pokewatch.contract import MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
@@ -46,7 +47,6 @@ _SHADOWLESS = re.compile(r"\(?\bshadowless\b\)?", re.IGNORECASE)  # a set of its
 _GRADED = re.compile(
     r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)\b.*\d", re.IGNORECASE
 )
-_CARD_ID = re.compile(CARD_ID_PATTERN)
 _UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
 
 
@@ -151,16 +151,19 @@ def read_collection(sheet: Sheet) -> Collection:
         app,
         tuple(lines),
         tuple(sorted([*refused, *skipped], key=lambda r: r.line)),
-        (*sheet.notes, *_notes(sheet.names, columns, app)),
+        (*sheet.notes, *_notes(sheet.names, columns, app, lines)),
     )
 
 
-def _notes(names: Sequence[str], columns: Mapping[str, int], app: str) -> Iterator[str]:
+def _notes(
+    names: Sequence[str], columns: Mapping[str, int], app: str, lines: Sequence[CollectionLine]
+) -> Iterator[str]:
     """Return what a user may not expect of the columns: none says the copies, or some say nothing.
 
     Columns that a known app's file has besides are expected.
     """
-    if not {"quantity", "added"} & columns.keys():
+    counted = {"quantity", "added"} & columns.keys() or any(each.quantity > 1 for each in lines)
+    if not counted:
         yield NO_COPIES
     used = {at for field, at in columns.items() if field != "cost"}
     unused = [shortened(name) for at, name in enumerate(names) if at not in used and name]
@@ -196,6 +199,9 @@ def _read_line(line: int, cells: Mapping[str, str], style: _Style) -> Collection
             return refused(f"{given}, at most {MAX_COLLECTION_CELL} are read")
         if field != "cost" and (fault := cell_fault(value)):
             return refused(f"its {field.replace('_', ' ')} {fault}")
+    if style.names_alone and is_heading(values["name"]):
+        return refused("it is a heading, not a card")
+    values = fields_of(values["name"]) if style.names_alone else values
     name = values.get("name") or values.get("subject", "")
     if not (name or any(values.get(field) for field in ("product_id", "card_id", "market_id"))):
         return refused("it names no card")
@@ -215,9 +221,6 @@ def _line_of(
     line: int, name: str, quantity: int, values: Mapping[str, str], style: _Style
 ) -> CollectionLine:
     condition_text, printing, language = _copy_of(values, style)
-    if style.names_alone:
-        values = _of_list(name)
-        name = values["name"]
     if style.app == CARD_LADDER and stamp_words(values.get("printing", "")):
         name = f"{name} ({values['printing']})"
     name, number, bracketed = split_name(name)
@@ -254,13 +257,6 @@ def _line_of(
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_COLLECTION_CELL else f"{text[: MAX_COLLECTION_CELL - 3]}..."
-
-
-def _of_list(text: str) -> dict[str, str]:
-    """Return the fields of a line of names alone: a name, which may be an id or a slug."""
-    if text.isdecimal():
-        return {"name": "", "product_id": text}
-    return {"name": text, "card_id": text if _CARD_ID.fullmatch(text) else ""}
 
 
 def _copy_of(values: Mapping[str, str], style: _Style) -> tuple[str, str, str]:

@@ -135,7 +135,7 @@ def _is_column(first: Sequence[list[str]], known: frozenset[str], alone: Sequenc
     """Return whether the first records are those of a table with one column, or of a list."""
     if not first or len(first[0]) > 1 or any(names_columns(cells, known) for cells in first):
         return False
-    listed = len(first) > 1 and all(len(cells) == 1 for cells in first)
+    listed = 1 < len(first) < 2 * sum(len(cells) == 1 for cells in first)  # names may have commas
     return listed or simplified(first[0][0]) in alone
 
 
