@@ -165,7 +165,7 @@ def _notes(
     counted = {"quantity", "added"} & columns.keys() or any(each.quantity > 1 for each in lines)
     if not counted:
         yield NO_COPIES
-    used = {at for field, at in columns.items() if field != "cost"}
+    used = columns.values()
     unused = [shortened(name) for at, name in enumerate(names) if at not in used and name]
     if unused and not app:
         more = len(unused) - _SHOWN_COLUMNS
@@ -197,7 +197,7 @@ def _read_line(line: int, cells: Mapping[str, str], style: _Style) -> Collection
         if len(value) > MAX_COLLECTION_CELL:
             given = f"its {field.replace('_', ' ')} has {len(value):,} characters"
             return refused(f"{given}, at most {MAX_COLLECTION_CELL} are read")
-        if field != "cost" and (fault := cell_fault(value)):
+        if fault := cell_fault(value):
             return refused(f"its {field.replace('_', ' ')} {fault}")
     if style.names_alone and is_heading(values["name"]):
         return refused("it is a heading, not a card")

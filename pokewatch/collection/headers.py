@@ -62,7 +62,6 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "product_id": ("product_id", "tcgplayer_product_id", "tcgplayer_id"),
     "market_id": ("idproduct",),
     "card_id": ("card_id", "slug"),
-    "cost": ("average_cost_paid", "purchase_price", "price_bought", "my_price", "cost"),
     "game": ("category", "product_line", "tcg", "game", "spiel", "jeu", "juego"),
     "subject": ("subject",),
     # Columns of yes and no
@@ -80,7 +79,9 @@ ALONE = (
     *HEADERS["card_id"],
 )
 EXAMPLE = "name,set,number,quantity"
-KNOWN_HEADERS = frozenset(name for names in HEADERS.values() for name in names)
+# Not used, but they tell a header from a line.
+COSTS = ("average_cost_paid", "purchase_price", "price_bought", "my_price", "cost")
+KNOWN_HEADERS = frozenset(COSTS).union(*HEADERS.values())
 FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling"})
 
 CARDMARKET = "Cardmarket stock"

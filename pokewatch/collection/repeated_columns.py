@@ -10,7 +10,7 @@ def check_repeated(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, i
     """Raise TableError where a line has another cell in a second column of a used column's name."""
     for field, first in columns.items():
         for second in range(first + 1, len(headers)):
-            if headers[second] != headers[first] or field == "cost":
+            if headers[second] != headers[first]:
                 continue
             columns_of_name = (sheet.cells[at].to_pylist() for at in (first, second))
             for row, cells in enumerate(zip(*columns_of_name, strict=True)):

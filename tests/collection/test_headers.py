@@ -1,6 +1,6 @@
 import pytest
 
-from pokewatch.collection.headers import HEADERS, KNOWN_HEADERS, app_of, columns_of
+from pokewatch.collection.headers import COSTS, HEADERS, KNOWN_HEADERS, app_of, columns_of
 from pokewatch.market.tabular.header_rows import simplified
 from tests.collection import hard_formats
 
@@ -14,7 +14,7 @@ def test_an_app_is_known_by_its_columns_in_any_order(app: str) -> None:
 
 
 def test_no_header_is_that_of_two_fields() -> None:
-    assert len(KNOWN_HEADERS) == sum(map(len, HEADERS.values()))
+    assert len(KNOWN_HEADERS) == len(COSTS) + sum(map(len, HEADERS.values()))
     assert {simplified(name) for name in KNOWN_HEADERS} == KNOWN_HEADERS
 
 
