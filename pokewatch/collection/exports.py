@@ -4,7 +4,7 @@ A column is known by its header, not by its place, and a file by its columns, no
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pokewatch.collection.cell_texts import cell_text
@@ -25,17 +25,16 @@ from pokewatch.collection.line_names import split_name, split_set
 from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
+from pokewatch.collection.reading_notes import copies_notes, unused_columns
 from pokewatch.collection.repeated_columns import check_repeated
 from pokewatch.contract import MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
 from pokewatch.market.tabular.header_rows import simplified
-from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
+from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.uneven_lines import without_cut_lines
 from pokewatch.market.tabular.unvalued_cells import cell_fault
 
 NO_COPY = "it counts no copy"
-NO_COPIES = "no column has the number of copies, so each line counts as one"
-_SHOWN_COLUMNS = 20
 
 # `Near Mint Holofoil - Japanese`: condition, printing and language in one cell.
 _SELLER_CONDITION = re.compile(
@@ -151,26 +150,12 @@ def read_collection(sheet: Sheet) -> Collection:
         app,
         tuple(lines),
         tuple(sorted([*refused, *skipped], key=lambda r: r.line)),
-        (*sheet.notes, *_notes(sheet.names, columns, app, lines)),
+        (
+            *sheet.notes,
+            *copies_notes({each.line: each.quantity for each in lines}, sheet, cells),
+            *unused_columns(sheet.names, columns, app),
+        ),
     )
-
-
-def _notes(
-    names: Sequence[str], columns: Mapping[str, int], app: str, lines: Sequence[CollectionLine]
-) -> Iterator[str]:
-    """Return what a user may not expect of the columns: none says the copies, or some say nothing.
-
-    Columns that a known app's file has besides are expected.
-    """
-    counted = {"quantity", "added"} & columns.keys() or any(each.quantity > 1 for each in lines)
-    if not counted:
-        yield NO_COPIES
-    used = columns.values()
-    unused = [shortened(name) for at, name in enumerate(names) if at not in used and name]
-    if unused and not app:
-        more = len(unused) - _SHOWN_COLUMNS
-        shown = ", ".join(unused[:_SHOWN_COLUMNS]) + (f" and {more:,} more" if more > 0 else "")
-        yield f"columns that are not used: {shown}"
 
 
 @dataclass(frozen=True, slots=True)

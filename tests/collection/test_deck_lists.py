@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pokewatch.collection.deck_lists import fields_of, is_heading
-from pokewatch.collection.exports import NO_COPIES
 from pokewatch.collection.matching import Matcher
+from pokewatch.collection.reading_notes import NO_COPIES
 from tests.collection.books import hard_book
 from tests.collection.test_exports import read
 

@@ -6,7 +6,7 @@ from types import ModuleType
 import pyarrow as pa
 import pytest
 
-from pokewatch.collection import cell_texts, exports, line_names, names, quantities
+from pokewatch.collection import cell_texts, exports, line_names, names, quantities, reading_notes
 from pokewatch.collection.exports import Collection, read_collection
 from pokewatch.collection.headers import ALONE, EXAMPLE, KNOWN_HEADERS
 from pokewatch.market.tabular.reading import read_sheet, sheet_of
@@ -332,7 +332,7 @@ def test_the_copies_are_found_by_their_header(header: str) -> None:
 
 def test_columns_that_are_not_used_are_noted() -> None:
     assert read("name,Number owned,Notes\nPikachu,3,\n").notes == (
-        exports.NO_COPIES,
+        reading_notes.NO_COPIES,
         "columns that are not used: 'Number owned', 'Notes'",
     )
     many = ",".join(f"x{at}" for at in range(25))

@@ -1,0 +1,41 @@
+"""Notes on how a collection was read, where a user may not expect it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pokewatch.market.tabular.sheet import Sheet, shortened
+from pokewatch.wording import counted
+
+NO_COPIES = "no column has the number of copies, so each line counts as one"
+_SHOWN_COLUMNS = 20
+
+
+def copies_notes(
+    copies: Mapping[int, int], sheet: Sheet, cells: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield that lines count as one copy because nothing says how many there are.
+
+    `copies` are those of each line that was read, and `cells` the columns by their fields.
+    """
+    if "added" in cells:
+        return
+    if "quantity" not in cells:
+        if all(count == 1 for count in copies.values()):  # the lines of a deck may say more
+            yield NO_COPIES
+        return
+    given = dict(zip(sheet.line.tolist(), cells["quantity"], strict=True))
+    if empty := [line for line in copies if not given[line]]:
+        verb = "counts" if len(empty) == 1 else "count"
+        yield (
+            f"{counted(len(empty), 'line')} without a number of copies {verb} as one "
+            f"(first line {empty[0]})"
+        )
+
+
+def unused_columns(names: Sequence[str], columns: Mapping[str, int], app: str) -> Iterator[str]:
+    """Yield the names of columns that are not used; those that a known app writes are expected."""
+    used = columns.values()
+    unused = [shortened(name) for at, name in enumerate(names) if at not in used and name]
+    if unused and not app:
+        more = len(unused) - _SHOWN_COLUMNS
+        shown = ", ".join(unused[:_SHOWN_COLUMNS]) + (f" and {more:,} more" if more > 0 else "")
+        yield f"columns that are not used: {shown}"
