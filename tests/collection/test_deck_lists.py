@@ -92,3 +92,12 @@ def test_headings(text: str) -> None:
 @pytest.mark.parametrize("text", ["Energy Retrieval", "Trainer Gallery 3", "Pok\u00e9mon Center"])
 def test_names_that_begin_like_a_heading(text: str) -> None:
     assert not is_heading(text)
+
+
+@pytest.mark.parametrize("unit", ["A 1 ", "AB 1a ", "(A) 1 ", "( ", "0", " ", "AB 1 PH "])
+def test_a_line_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    """Half a million characters are read at once, which a cell never has."""
+    for start in ("4 ", "* 4x ", "##deck "):
+        text = start + unit * (500_000 // len(unit)) + "-"
+        assert not is_heading(text)
+        assert fields_of(text)
