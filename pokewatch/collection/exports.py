@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pokewatch.collection.cell_texts import cell_text
 from pokewatch.collection.conditions import condition_of, language_of
 from pokewatch.collection.deck_lists import fields_of, is_heading
+from pokewatch.collection.grades import grade_of, split_grade
 from pokewatch.collection.headers import (
     CARD_LADDER,
     EUROPEAN,
@@ -43,10 +44,6 @@ _SELLER_CONDITION = re.compile(
     re.IGNORECASE,
 )
 _SHADOWLESS = re.compile(r"\(?\bshadowless\b\)?", re.IGNORECASE)  # a set of its own
-_GRADED = re.compile(
-    r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)\b.*\d", re.IGNORECASE
-)
-_UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +205,7 @@ def _line_of(
     condition_text, printing, language = _copy_of(values, style)
     if style.app == CARD_LADDER and stamp_words(values.get("printing", "")):
         name = f"{name} ({values['printing']})"
+    name, graded = split_grade(name)
     name, number, bracketed = split_name(name)
     set_name, spoken = split_set(values.get("set_name", ""))
     if _SHADOWLESS.search(f"{name} {bracketed} {printing}"):
@@ -217,7 +215,7 @@ def _line_of(
         )
     if style.app == PRICECHARTING and not printing:
         bracketed = bracketed or BASE_PRINTING
-    grade = _grade(values, condition_text)
+    grade = grade_of(values, condition_text) or graded
     return CollectionLine(
         line=line,
         name=name,
@@ -256,16 +254,6 @@ def _copy_of(values: Mapping[str, str], style: _Style) -> tuple[str, str, str]:
         own = match["printing"] or ("Normal" if seller else "")
         return match["condition"], printing or own, language or match["language"] or ""
     return condition, printing, language
-
-
-def _grade(values: Mapping[str, str], condition: str) -> str:
-    """Return the grade of a graded copy as the line writes it, "" for others."""
-    grade = values.get("grade", "")
-    if grade.casefold() in _UNGRADED:
-        grade = ""
-    if values.get("grader") and grade not in values["grader"]:
-        grade = f"{values['grader']} {grade}".strip() if grade else ""
-    return grade or (condition if _GRADED.match(condition) else "")
 
 
 def _language_of_game(game: str) -> str:

@@ -39,7 +39,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
         *("estado", "condición", "condizione", "condizioni", "condição", "conditie", "staat"),
         *("状態", "stan", "skick", "tilstand"),
     ),
-    "grade": ("grade", "grading_company", "grader", "grading"),
+    "grade": ("grade", "grading_company", "grader", "grading", "graded", "is_graded"),
     "quantity": (
         *("quantity", "count", "total_quantity", "groupcount", "copies", "qty", "quantity_owned"),
         *("owned", "anzahl", "menge", "quantité", "quantite", "cantidad", "quantità"),
@@ -137,7 +137,8 @@ def columns_of(headers: Sequence[str], app: str) -> dict[str, int]:
         found.pop("name", None)  # a sentence with year, set and grade
     if "outcome" in headers:  # whichever columns of PokeWatch's file were deleted
         found |= {name: headers.index(name) for name in OUTCOME if name in headers}
-    grader = next((each for each in ("grader", "grading_company") if each in headers), None)
+    graders = ("grader", "grading_company", "graded", "is_graded")
+    grader = next((each for each in graders if each in headers), None)
     if grader is not None and "grade" in headers:
         found["grader"] = headers.index(grader)
     return found

@@ -6,7 +6,15 @@ from types import ModuleType
 import pyarrow as pa
 import pytest
 
-from pokewatch.collection import cell_texts, exports, line_names, names, quantities, reading_notes
+from pokewatch.collection import (
+    cell_texts,
+    exports,
+    grades,
+    line_names,
+    names,
+    quantities,
+    reading_notes,
+)
 from pokewatch.collection.exports import Collection, read_collection
 from pokewatch.collection.headers import ALONE, EXAMPLE, KNOWN_HEADERS
 from pokewatch.market.tabular.reading import read_sheet, sheet_of
@@ -15,7 +23,7 @@ from pokewatch.market.tabular.text import read_text
 from tests.collection.exports_by_app import EXPORTS
 from tests.market.tabular.workbook import Cell, write_workbook
 
-PARSERS = (cell_texts, exports, line_names, names, quantities)
+PARSERS = (cell_texts, exports, grades, line_names, names, quantities)
 
 
 def read(text: str, encoding: str = "utf-8") -> Collection:
