@@ -43,24 +43,11 @@ _ERAS = {
 _SMALL_WORDS = {"with", "the", "of", "and", "a"}
 # Copies of a card that are other products, though their number is the same.
 _STAMPS = {
-    "staff",
-    "prerelease",
-    "stamp",
-    "stamped",
-    "jumbo",
-    "oversized",
-    "error",
-    "misprint",
-    "metal",
-    "cosmos",
-    "cracked",
-    "league",
-    "winner",
-    "champion",
-    "championship",
-    "championships",
-    "exclusive",
-    "gamestop",
+    *("staff", "prerelease", "stamp", "stamped", "jumbo", "oversized", "error", "misprint"),
+    *("metal", "cosmos", "cracked", "league", "winner", "champion", "championship"),
+    *("championships", "exclusive", "gamestop"),
+    *("ball", "symbol"),  # of a pattern: `(Poke Ball Pattern)`
+    *("signed", "autographed", "altered", "proxy"),
 }
 _PRINT_RUNS = ("1st edition", "unlimited")
 _PRINTINGS = {
