@@ -68,6 +68,10 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "reverse": ("isreverseholo", "is_reverse_holo", "reverse_holo", "reverse_holofoil", "reverse"),
     "holo": ("holo", "is_holo", "isholo", "holofoil"),
     "playset": ("isplayset", "playset"),
+    "signed": ("signed", "is_signed", "issigned"),
+    "altered": ("altered", "altered_art", "alter", "is_altered", "isaltered"),
+    "misprint": ("misprint", "is_misprint"),
+    "proxy": ("proxy", "is_proxy"),
     "first_edition": ("isfirsted", "first_edition", "1st_edition", "1st_ed", "is_first_edition"),
 }
 # Columns that a file may have alone; that of a list without a header is a name.

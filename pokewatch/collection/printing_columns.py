@@ -24,8 +24,18 @@ _OWN = {
     "holo": {"holo", "holofoil", "foil"},
     "first_edition": {"1st edition", "first edition", "1st ed", "1st"},
     "playset": {"playset"},
+    "signed": {"signed"},
+    "altered": {"altered", "altered art"},
+    "misprint": {"misprint"},
+    "proxy": {"proxy"},
 }
-_FLAGS = {
+_UNPRICED = {
+    "signed": "signed copies",
+    "altered": "altered copies",
+    "misprint": "misprints",
+    "proxy": "proxies",
+}
+_FLAGS = _UNPRICED | {
     "reverse": "reverse holofoils",
     "holo": "holofoils",
     "first_edition": "first editions",
@@ -56,12 +66,18 @@ def with_flags(values: Mapping[str, str], empty: str) -> str:
 
 
 def check_flags(values: Mapping[str, str]) -> None:
-    """Raise ValueError where a column of yes and no says neither, such as a number of copies."""
+    """Raise ValueError where a column of yes and no says neither, such as a number of copies.
+
+    Raise it for a copy that has no price, too.
+    """
     for name, said in _FLAGS.items():
         text = values.get(name, "")
         other = is_no(text) or text.casefold() in _OTHERS or is_placeholder(text)
         if text and not (other or _is_flagged(values, name)):
             raise ValueError(f"{shortened(text)} in its column of {said} is neither yes nor no")
+    for name, said in _UNPRICED.items():
+        if _is_flagged(values, name):
+            raise ValueError(f"there are no prices of {said}")
 
 
 def _is_flagged(values: Mapping[str, str], name: str) -> bool:

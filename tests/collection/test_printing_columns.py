@@ -1,6 +1,7 @@
 import pytest
 
 from pokewatch.collection.printing_columns import check_flags, with_flags
+from tests.collection.test_exports import read
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,21 @@ def test_words_of_printings_in_columns_of_yes_and_no(name: str, text: str, print
     values = {"printing": "", name: text} if name == "first_edition" else {name: text}
     check_flags(values)
     assert with_flags(values, "empty") == printing
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "said"),
+    [
+        ("isSigned", "1", "signed copies"),
+        ("Signed", "signed", "signed copies"),
+        ("Altered Art", "altered", "altered copies"),
+        ("Alter", "True", "altered copies"),
+        ("Misprint", "true", "misprints"),
+        ("Proxy", "Yes", "proxies"),
+    ],
+)
+def test_a_copy_without_a_price_is_refused(header: str, cell: str, said: str) -> None:
+    found = read(f"name,{header}\nMew,{cell}\nAbra,\nZubat,False\n")
+    assert [line.name for line in found.lines] == ["Abra", "Zubat"]
+    assert [each.reason for each in found.refused] == [f"there are no prices of {said}"]
+    assert not [note for note in found.notes if "not used" in note]
