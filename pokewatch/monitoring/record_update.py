@@ -112,14 +112,15 @@ class RecordUpdate:
             return self._book
         if self._read >= MOST_BOOKS:
             return None
-        self._read += 1
         try:
-            return self._registry.open_book(model)
+            book = self._registry.open_book(model)
         except (BookError, RegistryError) as error:
             logger.error(
                 "the forecasts of model version %s cannot be read: %s", model.version, error
             )
             return None
+        self._read += 1
+        return book
 
     def _summarized(
         self,

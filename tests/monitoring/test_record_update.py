@@ -147,7 +147,8 @@ def test_forecasts_from_before_a_change_of_currency_are_of_another_market(
     update(registry, issue(registry, tmp_path / "1", 45), 52)
     before = issue(registry, tmp_path / "2", 46)
     assert [each.open for each in update(registry, before, 52).issues] == [False, True]
-    champion = register(registry, tmp_path / "3", 47, f"{day(47)}T02:00:00", currency="EUR")
+    euros = {"currency": "EUR"}
+    champion = register(registry, tmp_path / "3", 47, f"{day(47)}T02:00:00", facts=euros)
     record = update(registry, champion, 54)
     assert [each.excluded for each in record.issues] == ["", OTHER_MARKET, ""]
     assert record.currency == "EUR"
@@ -200,16 +201,25 @@ def test_an_interrupted_update_loses_and_repeats_nothing(
 
 
 def test_a_book_that_cannot_be_read_stops_no_other(
-    registry_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    registry_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(record_update, "MOST_BOOKS", 1)
     registry = Registry()
-    lost = issue(registry, tmp_path / "lost", 38)
-    champion = issue(registry, tmp_path / "now", 45)
-    with registry.client("test") as client:
-        run = client.get_run(lost.run_id)
-    manifest = Path(run.info.artifact_uri.removeprefix("file://")) / "book" / "manifest.json"
-    manifest.write_text("{}")
+    lost = [issue(registry, tmp_path / str(number), number) for number in (37, 38)]
+    then, champion = (issue(registry, tmp_path / str(number), number) for number in (40, 45))
+    for each in lost:
+        with registry.client("test") as client:
+            run = client.get_run(each.run_id)
+        manifest = Path(run.info.artifact_uri.removeprefix("file://")) / "book" / "manifest.json"
+        manifest.write_text("{}")
+    update(registry, champion, 59)
     record = update(registry, champion, 59)
-    assert [each.model_version for each in record.issues] == [champion.version]
-    assert record.unread == 1
+    assert [each.model_version for each in record.issues if each.resolved] == [
+        then.version,
+        champion.version,
+    ]
+    assert record.unread == 2
     assert "the forecasts of model version 1 cannot be read" in caplog.text
