@@ -8,6 +8,7 @@ from card_html import Column, glossary, html_table
 from metaflow.cards import Markdown
 
 from pokewatch.checks import Check
+from pokewatch.wording import counted
 
 if TYPE_CHECKING:
     from pokewatch.monitoring.calibration import Calibration
@@ -161,12 +162,16 @@ def calibrations_table(calibrations: "Sequence[Calibration]") -> Markdown:
             for name, (title, text) in names.items()
         ],
         [
-            "largest gap of confidence and outcome",
+            "mean gap of confidence and outcome",
             *(_percent(each.reliability_gap) for each in calibrations),
         ],
     ]
     return html_table(
-        [Column("judged"), *_numbers([f"{each.lag} days later" for each in calibrations])], rows
+        [
+            Column("judged"),
+            *_numbers([f"{counted(each.lag, 'day')} later" for each in calibrations]),
+        ],
+        rows,
     )
 
 

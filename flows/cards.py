@@ -21,6 +21,7 @@ from metaflow.cards import Markdown, MetaflowCardComponent, VegaChart
 
 from pokewatch.checks import Check
 from pokewatch.pipeline import plots
+from pokewatch.wording import counted
 
 # For their types alone: each step would take a second to import what the other steps use.
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def collection_card(collected: "Collected") -> Iterator[MetaflowCardComponent]:
     )
     held = len(collected.held)
     yield Markdown(
-        f"**{held} checks failed: those days were not written to the lake.**"
+        f"**{counted(held, 'check')} failed: those days were not written to the lake.**"
         if held
         else "Every day that the source has is in the lake."
     )
@@ -101,8 +102,11 @@ def training_card(
     yield facts_table(
         [
             *[(name, f"trained on {each['learnt_until']}") for name, each in parameters.items()],
-            ("horizon", f"{next(iter(parameters.values()))['horizon']} days"),
-            *[(f"not evaluated at {horizon} days", reason) for horizon, reason in left_out],
+            ("horizon", counted(next(iter(parameters.values()))["horizon"], "day")),
+            *[
+                (f"not evaluated at {counted(horizon, 'day')}", reason)
+                for horizon, reason in left_out
+            ],
             ("data version", data_version),
         ]
     )
@@ -126,7 +130,7 @@ def registration_card(
             ("last day of prices", tags["last_day"]),
             ("further forecasts, days ahead", further),
             *[
-                (f"no forecast at {horizon} days", reason)
+                (f"no forecast at {counted(horizon, 'day')}", reason)
                 for horizon, reason in book.facts.missing_horizons.items()
             ],
             ("data version", registered.data_version),
@@ -143,7 +147,7 @@ def evaluation_card(
     yield style()
     yield Markdown(f"# {evaluations[0]['model']} on {market_name(market)}")
     for evaluation in evaluations:
-        yield Markdown(f"## {evaluation['horizon']} days ahead")
+        yield Markdown(f"## {counted(evaluation['horizon'], 'day')} ahead")
         if missing := evaluation.get("not_evaluated"):
             yield Markdown(f"**It cannot be evaluated yet: {missing}.**")
         else:
@@ -208,7 +212,7 @@ def gate_card(
         yield scores_table(evaluations)
         yield score_words()
     for horizon in dict.fromkeys(each["horizon"] for each in others):
-        yield Markdown(f"## At {horizon} days")
+        yield Markdown(f"## At {counted(horizon, 'day')}")
         yield scores_table([each for each in others if each["horizon"] == horizon])
     if outcome.not_evaluated:
         return

@@ -208,7 +208,7 @@ def _unjudged(
     """Yield a row for each part that cannot be measured yet."""
     found = f"not measured yet: {counted(days, 'day')} of prices"
     if not any(each.lag == horizon for each in calibrations):
-        wanted = f"prices {horizon} days after a forecast"
+        wanted = f"prices {counted(horizon, 'day')} after a forecast"
         why = "no forecast of the model, or of one before it, has its outcome yet"
         yield Check("calibration", wanted, found, True, why, judged=False)
     if not shifts:

@@ -1,8 +1,10 @@
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from pokewatch.experiments.event_rates import event_rates
+from pokewatch.monitoring.calibration import Calibration
 from tests.conftest import ROOT
 from tests.experiments.standings import standing
 from tests.experiments.test_event_rates import event, write
@@ -62,3 +64,18 @@ def test_the_card_of_events_has_rates_by_arm(tmp_path: Path) -> None:
     table = str(list(events_card([alone]))[2].render()["source"])
     assert "difference" not in table
     assert list(events_card([])) == []
+
+
+def test_the_table_of_calibrations_says_what_its_gap_is() -> None:
+    from card_tables import calibrations_table
+
+    scores = {"rmae_last": 0.9, "mape": 5.0, "bias": 0.0, "coverage_90": 0.9, "n": 40}
+    bins = [
+        {"n": 30, "confidence": 0.85, "observed": 0.95},
+        {"n": 10, "confidence": 0.65, "observed": 0.15},
+    ]
+    judged = Calibration(1, date(2026, 1, 1), "3", True, scores, (), tuple(bins))
+    text = str(calibrations_table([judged]).render()["source"])
+    assert "mean gap of confidence and outcome" in text
+    assert "20.0%" in text
+    assert "1 day later" in text
