@@ -101,10 +101,17 @@ def backtest_panel(
 
     `progress` is as for `signal_days`. `options` are those of `compare_policies`. `fees` are in the
     currency of the cards.
-    Raise ValuationError for a panel too short, ValueError for an unknown model or policy.
+    Raise ValuationError for a panel too short, or without a price to judge on its later days, and
+    ValueError for an unknown model or policy.
     """
     first = first_signal_day(panel.days, horizon)
     estimates = signal_days(panel, model, horizon, first, min_price, progress)
+    if not np.isfinite(estimates.fair).any():
+        above = "" if min_price is None else f" at or above {min_price:.15g}"
+        raise ValuationError(
+            f"no card has a price{above} from {panel.dates[first]} to {panel.dates[-1]}, the days "
+            "of the signals"
+        )
     quotes = trade_quotes(panel, first)
     return compare_policies(panel.dates[first:], quotes, estimates, fees, horizon, **options)
 

@@ -64,6 +64,15 @@ def test_cards_under_the_minimum_price_are_left_out() -> None:
     assert (panel.market[20:][known] >= 5.0).all()
 
 
+def test_a_backtest_without_a_price_to_judge_is_refused() -> None:
+    panel = panel_of(market_like(40, 30))
+    with pytest.raises(
+        ValuationError,
+        match="no card has a price at or above 100000 from 2025-01-13 to 2025-02-14, the days of",
+    ):
+        backtest_panel(panel, "last", 7, FEES["tcgplayer"], min_price=100_000)
+
+
 def test_progress_is_the_share_of_days_valued() -> None:
     seen: list[float] = []
     signal_days(panel_of(market_like(30, 20)), "last", 7, 20, progress=seen.append)
