@@ -88,15 +88,13 @@ class Evaluation:
         return self.fresh["n"] / quoted if quoted else None
 
     def settled_coverage(self) -> tuple[float | None, int, int]:
-        """Return the interval coverage on settled origins, and their card-days and number.
+        """Return the interval coverage on settled origins, its card-days and the origins' number.
 
         The others are left out: no interval can cover the effect of an unforeseen market change.
         """
         mask = np.asarray(self.settled, dtype=np.bool_)
-        covered, known, quoted = (
-            float(self.sums[name][mask].sum()) for name in ("covered", "interval", "quoted")
-        )
-        return covered / known if known else None, int(quoted), int(mask.sum())
+        covered, known = (float(self.sums[name][mask].sum()) for name in ("covered", "interval"))
+        return covered / known if known else None, int(known), int(mask.sum())
 
     def __str__(self) -> str:
         return f"evaluated {self.model} at {counted(len(self.origins), 'origin')}"

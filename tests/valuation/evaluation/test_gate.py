@@ -87,6 +87,15 @@ def test_with_little_data_half_the_interval_coverage_is_enough(origins: int, n: 
     assert not check.passed
 
 
+def test_card_days_without_an_interval_do_not_count_for_its_coverage() -> None:
+    """Forecasts of the first days have no interval: 480 of 4,800 card-days have one."""
+    few = candidate(coverage_90=0.99, n=4800)
+    sums = {name: few.sums[name] / 10 for name in ("interval", "covered")}
+    check = gate(replace(few, sums=few.sums | sums))[2]
+    assert (check.name, check.threshold, check.passed) == ("interval_coverage", ">= 0.5", True)
+    assert "480 card-days on 12 days are too few" in check.why
+
+
 def test_days_around_a_market_change_are_left_out_of_the_interval_coverage() -> None:
     """Three of fifteen days have hardly a price inside: 0.77 in all, 0.9 on the others."""
     good = candidate(15)
