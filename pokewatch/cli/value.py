@@ -173,17 +173,15 @@ def _print_value(row: Mapping[str, Any]) -> None:
     if None not in (lower, upper):
         interval = f"interval {lower:,.2f} - {upper:,.2f} {currency}"
     print_text(f"{row['slug']}: {paint_signal(row['signal'])}, {row['reason']}")
-    amounts = (
-        f"{label} {format_price(row[name], currency)}"
-        for label, name in (("buy below", "buy_below"), ("sell above", "sell_above"))
-    )
+    buy_below = format_price(row["buy_below"], currency)
     print_fields(
         [
             f"{row['date']}: market {format_price(row['market_price'], currency)}",
             f"fair {format_price(row['fair_price'], currency)}",
             interval,
             f"deviation {format_percent(row['deviation_pct'])}",
-            *amounts,
+            "buy at no price" if row["buy_below"] == 0 else f"buy below {buy_below}",
+            f"sell above {format_price(row['sell_above'], currency)}",
             f"chance to earn {format_share(row['chance_to_earn'])}",
         ]
     )

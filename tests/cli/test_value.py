@@ -49,6 +49,15 @@ def test_an_offered_price_is_compared_with_the_fair_price(
     assert row["signal"] == signal
 
 
+def test_a_card_that_no_purchase_of_earns_has_no_price_to_buy_below(book: PriceBook) -> None:
+    cheapest = card_at(book, int(np.nanargmin(book.latest().market)))["card_id"]
+    (row,) = run_json("value", cheapest)
+    assert row["buy_below"] == 0
+    shown = run("value", cheapest).stdout
+    assert "buy at no price" in shown
+    assert "buy below 0" not in shown
+
+
 def test_a_past_day_is_answered_as_it_was(book: PriceBook) -> None:
     card = card_at(book, 0)["card_id"]
     day = book.last_day - timedelta(days=10)
