@@ -206,11 +206,11 @@ def backtest(
 
 def _print_terms(found: Sequence[Mapping[str, Any]]) -> None:
     first = found[0]
-    asks = ", ".join(f"{each['asks']:.0%}" for each in found)
+    asks = ", ".join(f"{each['asks']:.0%}" for each in found if each["asks"] is not None)
     print_wrapped(
         f"{first['dates'][0]} to {first['dates'][-1]}; amounts in {first['currency']}; fees of "
-        f"{first['fees']}, postage {first['postage']:.2f} {first['currency']}; "
-        f"lowest asks known for {asks} of the purchases"
+        f"{first['fees']}, postage {first['postage']:.2f} {first['currency']}"
+        + (f"; lowest asks known for {asks} of the purchases" if asks else "")
     )
 
 

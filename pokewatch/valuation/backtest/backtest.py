@@ -186,7 +186,9 @@ def _where(marks: Bools) -> tuple[Days, Days]:
 
 
 def _known_asks(followed: Outcomes, quotes: TradeQuotes) -> float:
-    if quotes.low is None or not len(followed.day):
+    if not len(followed.day):
+        return np.nan
+    if quotes.low is None:
         return 0.0
     return float(np.isfinite(quotes.low[followed.entry_day, followed.card]).mean())
 

@@ -70,7 +70,7 @@ class Backtest:
     `signals` is the number of BUY signals. Of these, `unfilled` had no fresh quote in time or a
     SELL before it, `overlapping` came while the card was ordered or held, `over_capacity` while
     as many copies were bought or held as `capacity` allows, and `unfinished` last beyond the data.
-    `asks` is the share of the trades' fills for which the lowest ask is known.
+    `asks` is the share of the trades' fills for which the lowest ask is known, NaN without trades.
     """
 
     policy: str

@@ -177,6 +177,7 @@ def test_no_signal_no_trade() -> None:
     assert plain["followed"]["mean_net"] is None
     assert plain["random"]["p_value"] is None
     json.dumps(plain, allow_nan=False)
+    assert made.to_json()["asks"] is None
 
 
 def test_no_estimates() -> None:
