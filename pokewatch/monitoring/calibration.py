@@ -91,22 +91,26 @@ class Calibration:
 class IntervalCoverage:
     """How many prices were inside the 90% interval, and how many were judged, by day of forecast.
 
-    `share` is the share inside, with its error; None where nothing was judged.
+    `share` is the share inside, with its error; None where nothing was judged. `renewed_share` is
+    that of the `renewed` prices alone: the others are inside any interval with the last price.
     """
 
     made_on: tuple[date, ...]
     inside: tuple[int, ...]
     judged: tuple[int, ...]
     share: Estimate | None
+    renewed: int = 0
+    renewed_share: Estimate | None = None
 
     @property
     def ends(self) -> tuple[float, float]:
         """The ends of the 95% interval of the share, 0 and 1 where nothing tells its error."""
-        return (
-            (0.0, 1.0)
-            if self.share is None
-            else (max(self.share.low, 0.0), min(self.share.high, 1.0))
-        )
+        return _ends(self.share)
+
+    @property
+    def renewed_ends(self) -> tuple[float, float]:
+        """The same of the share of renewed prices."""
+        return _ends(self.renewed_share)
 
     def to_dict(self) -> dict[str, Any]:
         share = self.share
@@ -117,7 +121,13 @@ class IntervalCoverage:
             "share": share and share.value,
             "share_ci": share and list(self.ends),
             "windows": share and share.windows,
+            "renewed": self.renewed,
+            "renewed_share": self.renewed_share and self.renewed_share.value,
         }
+
+
+def _ends(share: Estimate | None) -> tuple[float, float]:
+    return (0.0, 1.0) if share is None else (max(share.low, 0.0), min(share.high, 1.0))
 
 
 def forecasts_on(
@@ -170,24 +180,30 @@ def interval_coverage(
 ) -> IntervalCoverage:
     """Return the coverage of the intervals in `book` for forecasts made on `days`, ascending."""
     parts = [_inside(panel, book, horizon, day) for day in days]
-    origin = np.repeat(np.arange(len(days)), [len(card) for card, _ in parts])
-    share = None
+    origin = np.repeat(np.arange(len(days)), [len(card) for card, *_ in parts])
+    share = renewed_share = None
+    count = 0
     if len(origin):
-        card, inside = (np.concatenate(each) for each in zip(*parts, strict=True))
-        clusters = Clusters(origin, card, days, horizon)
+        card, inside, renewed = (np.concatenate(each) for each in zip(*parts, strict=True))
+        clusters, count = Clusters(origin, card, days, horizon), int(renewed.sum())
         share = clusters.ratio(inside.astype(np.float64), np.ones(len(inside)))
+        if count:
+            of_renewed = clusters.select(renewed)
+            renewed_share = of_renewed.ratio(inside[renewed].astype(np.float64), np.ones(count))
     return IntervalCoverage(
         tuple(days),
-        tuple(int(inside.sum()) for _, inside in parts),
-        tuple(len(inside) for _, inside in parts),
+        tuple(int(inside.sum()) for _, inside, _ in parts),
+        tuple(len(inside) for _, inside, _ in parts),
         share,
+        count,
+        renewed_share,
     )
 
 
 def _inside(
     panel: Panel, book: PriceBook, horizon: int, day: date
-) -> tuple[NDArray[np.int64], Bools]:
-    """Return the cards [m] judged, and whether each card's price was inside its interval.
+) -> tuple[NDArray[np.int64], Bools, Bools]:
+    """Return the cards [m] judged, whose price was inside its interval, and whose was renewed.
 
     Forecasts without an interval are not judged.
     """
@@ -200,7 +216,8 @@ def _inside(
         & np.isfinite(panel.market[origin])
     )
     inside = (truth >= quotes.lower - 1e-6) & (truth <= quotes.upper + 1e-6)
-    return np.flatnonzero(judged), inside[judged]
+    renewed = np.any(panel.fresh[origin + 1 : origin + horizon + 1], axis=0)
+    return np.flatnonzero(judged), inside[judged], renewed[judged]
 
 
 def _prices_of(book: PriceBook) -> tuple[str, str]:

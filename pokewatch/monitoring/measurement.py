@@ -80,6 +80,8 @@ class Measurement:
                 "interval_coverage_low": self.covered.ends[0],
                 "interval_coverage_high": self.covered.ends[1],
                 "interval_coverage_n": float(sum(self.covered.judged)),
+                "interval_coverage_renewed_low": self.covered.renewed_ends[0],
+                "interval_coverage_renewed_n": float(self.covered.renewed),
             }
         return found | (
             {"drift": max(shift.degree for shift in self.shifts)} if self.shifts else {}
@@ -218,7 +220,10 @@ def _unjudged(
 
 
 def coverage_checks(covered: IntervalCoverage, settings: MonitorSettings) -> list[Check]:
-    """Return the check of the coverage: it fails where its whole 95% interval is out of bounds."""
+    """Return the check of the coverage: it fails where its whole 95% interval is out of bounds.
+
+    The upper bound applies to renewed prices: the others are inside any interval with the last one.
+    """
     low, high = settings.monitor_coverage_low, settings.monitor_coverage_high
     share, n = covered.share, sum(covered.judged)
     if share is None:
@@ -228,8 +233,11 @@ def coverage_checks(covered: IntervalCoverage, settings: MonitorSettings) -> lis
         f"{n} card-days, {share.windows:.1f} independent periods; it fails where all of that "
         "interval is out of bounds"
     )
-    least, most = covered.ends
-    passed = least <= high and most >= low
+    (least, most), (renewed_least, _) = covered.ends, covered.renewed_ends
+    passed = most >= low and least <= high
+    if least > high:
+        why += f"; the upper bound applies to the {covered.renewed:,} renewed prices"
+        passed = covered.renewed < settings.monitor_rows or renewed_least <= high
     if n < settings.monitor_rows:
         passed, why = True, f"{why}; too few to judge"
     actual = f"{share.value:.3f} [{least:.3f}, {most:.3f}]"

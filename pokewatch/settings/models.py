@@ -147,7 +147,11 @@ class GateSettings(Section):
         0.86, ge=0, le=1, description="Smallest share of later prices inside the 90% interval."
     )
     gate_interval_high: float = Field(
-        0.94, ge=0, le=1, description="Largest share of later prices inside the 90% interval."
+        0.94,
+        ge=0,
+        le=1,
+        description="Largest share of later prices inside the 90% interval, of those that were "
+        "renewed.",
     )
     gate_interval_rows: int = Field(
         500, ge=1, description="Card-days needed to apply these two limits."

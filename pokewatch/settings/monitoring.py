@@ -16,7 +16,8 @@ class MonitorSettings(Section):
         0.94,
         ge=0,
         le=1,
-        description="Largest share of later prices inside the 90% interval.",
+        description="Largest share of later prices inside the 90% interval, of those that were "
+        "renewed.",
     )
     monitor_rmae: float = Field(
         1.1,

@@ -37,6 +37,7 @@ FIGURES = {
     "rmae_last": 0.93,
     "coverage_90": 0.9,
     "coverage_90_low": 0.88,
+    "renewed_coverage_90_low": 0.85,
     "coverage_90_high": 0.92,
     "enough_origins": 1.0,
 }
@@ -106,6 +107,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             "interval_coverage_low": 0.87,
             "interval_coverage_high": 0.93,
             "interval_coverage_n": 4_000,
+            "interval_coverage_renewed_low": 0.85,
+            "interval_coverage_renewed_n": 2_000,
             "rmae_last": 0.95,
             "drift": 0,
         },

@@ -21,7 +21,7 @@ _TWO_MODELS = {
     **covered(0.89, 0.91),
     **evaluated_coverage(0.86, 0.9),
     **mlserver("pokewatch_evaluation", "0.87x120", "m2", metric="coverage_90"),
-    **mlserver("pokewatch_evaluation", "0.95x120", "m2", metric="coverage_90_low"),
+    **mlserver("pokewatch_evaluation", "0.95x120", "m2", metric="renewed_coverage_90_low"),
 }
 _MANY_AND_FEW = {  # the figures of m2 are of 400 answers
     **look_back("n", "600x10"),
@@ -77,7 +77,7 @@ RECORDS = (
         },
     ),
     Record(
-        "pokewatch:coverage_90_low:ratio",
+        "pokewatch:renewed_coverage_90_low:ratio",
         _TWO_MODELS,
         5,
         {

@@ -99,6 +99,7 @@ def look_back(metric: str, values: str) -> Series:
 def covered(low: float, high: float, n: int = 500) -> Series:
     """A measured coverage halfway between the ends of its own interval."""
     figures = {"": (low + high) / 2, "_low": low, "_high": high, "_n": n}
+    figures |= {"_renewed_low": low, "_renewed_n": n}
     found: Series = {}
     for ending, value in figures.items():
         found |= look_back(f"interval_coverage{ending}", f"{value:g}x120")
@@ -107,7 +108,7 @@ def covered(low: float, high: float, n: int = 500) -> Series:
 
 def evaluated_coverage(low: float, high: float, enough: int = 1) -> Series:
     found = evaluated("coverage_90", (low + high) / 2, enough)
-    ends = evaluated("coverage_90_low", low) | evaluated("coverage_90_high", high)
+    ends = evaluated("renewed_coverage_90_low", low) | evaluated("coverage_90_high", high)
     return ends | found
 
 

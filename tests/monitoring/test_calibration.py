@@ -180,6 +180,15 @@ def test_coverage_is_judged_over_days_with_an_error_by_card_and_date(tmp_path: P
     assert plain["made_on"][0] == "2025-02-15"
 
 
+def test_the_coverage_of_renewed_prices_is_theirs_alone(tmp_path: Path) -> None:
+    """Ten of the twenty prices jump on day 50, out of their intervals; the others stay."""
+    opened, _ = book(tmp_path / "book", 52)
+    found = interval_coverage(panel(), opened, 7, [day(45)])
+    assert (found.inside, found.judged, found.renewed) == ((10,), (20,), 10)
+    assert found.renewed_share is not None
+    assert found.renewed_share.value == 0.0
+
+
 def test_without_days_no_coverage_is_judged(tmp_path: Path) -> None:
     opened, _ = book(tmp_path / "book", 52)
     found = interval_coverage(panel(), opened, 7, [])

@@ -65,16 +65,16 @@ def test_the_bounds_are_the_same_everywhere() -> None:
     assert (monitor.monitor_coverage_low, monitor.monitor_coverage_high) == (low, high)
     assert f"less than {low:.0%} or more than {high:.0%}" in _text("runbook.md")
     assert f"covers {low:.0%} to {high:.0%}" in _text("slo.md")
-    bounds = f"coverage_90_high:ratio < {low:g} or pokewatch:coverage_90_low:ratio > {high:g}"
+    bounds = f"coverage_90_high:ratio < {low:g} "
+    bounds += f"or pokewatch:renewed_coverage_90_low:ratio > {high:g}"
     assert bounds in alerts()["CalibrationOutOfBand"]["expr"]
     assert (
         alerts()["ModelErrorHigh"]["expr"]
         == f"pokewatch:rmae_last:ratio > {monitor.monitor_rmae:g}"
     )
     assert alerts()["DriftFound"]["expr"].endswith(f" >= {monitor.monitor_drift:g}")
-    counts = dict.fromkeys(
-        ("coverage_90", "coverage_90_low", "coverage_90_high"), "interval_coverage_n"
-    )
+    counts = dict.fromkeys(("coverage_90", "coverage_90_high"), "interval_coverage_n")
+    counts["renewed_coverage_90_low"] = "interval_coverage_renewed_n"
     for name, count in (counts | {"rmae_last": "n"}).items():
         assert (
             f'pokewatch_monitoring{{metric="{count}"}} < {monitor.monitor_rows}'

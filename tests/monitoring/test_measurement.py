@@ -139,22 +139,42 @@ def test_figures_are_flat_and_omit_unknown_values() -> None:
 def test_coverage_fails_where_its_whole_interval_is_out_of_bounds(
     share: Estimate, judged: int, passed: bool
 ) -> None:
-    found = IntervalCoverage((TODAY,), (0,), (judged,), share)
+    found = IntervalCoverage((TODAY,), (0,), (judged,), share, judged, share)
     (check,) = coverage_checks(found, MonitorSettings())
     assert (check.name, check.passed) == ("coverage_90", passed)
     assert check.actual.startswith(f"{share.value:.3f} [")
     assert "independent periods" in check.why
 
 
+@pytest.mark.parametrize(
+    ("renewed", "share", "passed"),
+    [(900, 0.9, True), (900, 0.96, False), (499, 0.96, True), (0, None, True)],
+    ids=["inside", "too-wide", "few-renewed", "none-renewed"],
+)
+def test_the_upper_bound_of_the_coverage_is_that_of_renewed_prices(
+    renewed: int, share: float | None, passed: bool
+) -> None:
+    of_all, found = Estimate(0.98, 1e-5, 1e-5, 5.0), None
+    if share is not None:
+        found = Estimate(share, 1e-5, 1e-5, 5.0)
+    covered = IntervalCoverage((TODAY,), (0,), (9000,), of_all, renewed, found)
+    (check,) = coverage_checks(covered, MonitorSettings())
+    assert check.passed == passed
+    assert f"applies to the {renewed:,} renewed prices" in check.why
+
+
 def test_the_coverage_is_reported_with_its_error_and_its_forecasts() -> None:
     share = Estimate(0.9, 1e-4, 1e-4, 5.0)
-    covered = IntervalCoverage((ago(8), ago(7)), (400, 410), (450, 450), share)
+    renewed = Estimate(0.8, 1e-4, 1e-4, 5.0)
+    covered = IntervalCoverage((ago(8), ago(7)), (400, 410), (450, 450), share, 300, renewed)
     figures = replace(measured([0.1], []), covered=covered).figures()
     assert {name: figures[name] for name in figures if name.startswith("interval_coverage")} == {
         "interval_coverage": 0.9,
         "interval_coverage_low": share.low,
         "interval_coverage_high": share.high,
         "interval_coverage_n": 900.0,
+        "interval_coverage_renewed_low": renewed.low,
+        "interval_coverage_renewed_n": 300.0,
     }
 
 

@@ -56,6 +56,7 @@ def _coverage_rate(candidate: Evaluation, limits: GateSettings) -> Check:
 def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
     low, high = limits.gate_interval_low, limits.gate_interval_high
     coverage, n, origins = candidate.settled_coverage()
+    renewed, n_renewed = candidate.fresh["coverage_90"], candidate.fresh["n"]
     wanted, why = f"{low:g} to {high:g}", "share of later prices inside the 90% interval"
     unsettled = len(candidate.origins) - origins
     if unsettled:
@@ -67,13 +68,14 @@ def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
         why += f"; {n} card-days on {counted(origins, 'day')} are too few to require {wanted}, "
         why += "so half of them inside is enough"
         wanted, low, high = ">= 0.5", 0.5, 1.0
-    return Check(
-        "interval_coverage",
-        wanted,
-        _plain(coverage),
-        coverage is not None and low <= coverage <= high,
-        why,
-    )
+    elif coverage is not None and coverage > high:
+        # Prices that were not renewed are inside any interval that holds the last one.
+        why += "; the upper limit applies to those that were renewed: "
+        why += f"{n_renewed:,} with a share of {_plain(renewed)}"
+        if n_renewed < limits.gate_interval_rows or (renewed is not None and renewed <= high):
+            high = 1.0
+    passed = coverage is not None and low <= coverage <= high
+    return Check("interval_coverage", wanted, _plain(coverage), passed, why)
 
 
 def _champion(candidate: Evaluation, champion: Evaluation | None, limits: GateSettings) -> Check:

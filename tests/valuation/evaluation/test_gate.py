@@ -29,7 +29,8 @@ def candidate(origins: int = 12, error: float = 0.9, **scores: Any) -> Evaluatio
     covered = rows * np.nan if given["coverage_90"] is None else rows * given["coverage_90"]
     valued = rows if given["coverage_90"] is not None else 0 * rows
     sums = {"quoted": rows, "valued": valued, "interval": valued, "covered": covered}
-    return replace(found, scores=given, sums={**found.sums, **sums})
+    fresh = {"coverage_90": given["coverage_90"], "n": given["n"]}
+    return replace(found, scores=given, fresh=fresh, sums={**found.sums, **sums})
 
 
 def found(checks: list[Check]) -> dict[str, bool]:
@@ -85,6 +86,21 @@ def test_with_little_data_half_the_interval_coverage_is_enough(origins: int, n: 
         if check.name == "interval_coverage"
     )
     assert not check.passed
+
+
+@pytest.mark.parametrize(
+    ("renewed", "n", "passed"),
+    [(0.9, 600, True), (0.95, 600, False), (0.95, 499, True), (None, 0, True)],
+    ids=["inside", "too-wide", "few-renewed", "none-renewed"],
+)
+def test_the_upper_limit_of_the_coverage_is_that_of_renewed_prices(
+    renewed: float | None, n: int, passed: bool
+) -> None:
+    """A list that is seldom renewed is inside any interval that holds the last price."""
+    quiet = replace(candidate(coverage_90=0.98), fresh={"coverage_90": renewed, "n": n})
+    check = gate(quiet)[2]
+    assert (check.name, check.passed) == ("interval_coverage", passed)
+    assert f"applies to those that were renewed: {n:,} with a share of" in check.why
 
 
 def test_card_days_without_an_interval_do_not_count_for_its_coverage() -> None:
