@@ -204,10 +204,12 @@ def evaluation_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
     }
     renewed: Mapping[str, Any] = evaluation.get("fresh", {})
     for name in INTERVALS:
-        if (ends := evaluation.get(f"{name}_ci")) is not None:
-            found |= {f"{name}_low": float(ends[0]), f"{name}_high": float(ends[1])}
         if (value := renewed.get(name)) is not None:
             found[f"renewed_{name}"] = float(value)
+        for prefix, scores in (("", evaluation), ("renewed_", renewed)):
+            if (ends := scores.get(f"{name}_ci")) is not None:
+                low, high = map(float, ends)
+                found |= {f"{prefix}{name}_low": low, f"{prefix}{name}_high": high}
     return found
 
 

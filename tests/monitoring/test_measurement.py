@@ -1,5 +1,6 @@
 """When models are retrained, and from which day a market counts as changed."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -16,6 +17,7 @@ from pokewatch.monitoring.measurement import (
 )
 from pokewatch.settings import MonitorSettings
 from pokewatch.valuation.evaluation.two_way import Estimate
+from tests.monitoring.rulebook import rules
 
 TODAY = date(2026, 3, 31)
 NO_DAY = None
@@ -144,6 +146,19 @@ def test_coverage_fails_where_its_whole_interval_is_out_of_bounds(
     assert (check.name, check.passed) == ("coverage_90", passed)
     assert check.actual.startswith(f"{share.value:.3f} [")
     assert "independent periods" in check.why
+
+
+def test_the_rules_are_about_figures_of_a_measurement() -> None:
+    share = Estimate(0.9, 1e-4, 1e-4, 5.0)
+    found = measured([0.1], [])
+    (calibration,) = found.calibrations
+    scored = replace(calibration, scores={**calibration.scores, "rmae_last": 0.9})
+    covered = IntervalCoverage((ago(8),), (400,), (450,), share, 300, share)
+    figures = replace(found, calibrations=(scored,), covered=covered).figures()
+    expressions = " ".join(rule["expr"] for rule in rules())
+    named = set(re.findall(r'pokewatch_monitoring\{[^}]*metric="(\w+)"', expressions))
+    assert "interval_coverage_renewed_low" in named
+    assert named <= figures.keys()
 
 
 @pytest.mark.parametrize(

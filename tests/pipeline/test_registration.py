@@ -1,6 +1,7 @@
 """Registering once, also where the process is killed between any two writes."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pokewatch.valuation.models import restore
 from pokewatch.valuation.processed import read_processed
 from tests.champion import MODEL, make_champion, prepare
 from tests.deploy.processes import Writes, start
+from tests.monitoring.rulebook import rules
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
@@ -44,7 +46,7 @@ def test_the_error_of_a_score_and_its_value_on_renewed_quotes_are_metrics() -> N
         "rmae_last_ci": [0.8, 1.0],
         "coverage_90": None,
         "coverage_90_ci": None,
-        "fresh": {"n": 400, "rmae_last": 0.85, "coverage_90": None},
+        "fresh": {"n": 400, "rmae_last": 0.85, "rmae_last_ci": [0.7, 0.9], "coverage_90": None},
     }
     assert evaluation_metrics(evaluation) == {
         "n": 900.0,
@@ -52,7 +54,17 @@ def test_the_error_of_a_score_and_its_value_on_renewed_quotes_are_metrics() -> N
         "rmae_last_low": 0.8,
         "rmae_last_high": 1.0,
         "renewed_rmae_last": 0.85,
+        "renewed_rmae_last_low": 0.7,
+        "renewed_rmae_last_high": 0.9,
     }
+
+
+def test_the_rules_are_about_metrics_of_an_evaluation(prepared: Prepared) -> None:
+    """A rule about a metric that no book has would never fire."""
+    expressions = " ".join(rule["expr"] for rule in rules())
+    named = set(re.findall(r'pokewatch_evaluation\{[^}]*metric="(\w+)"', expressions))
+    assert "renewed_coverage_90_low" in named
+    assert named <= evaluation_metrics(prepared[3]).keys()
 
 
 def registering(environment: Mapping[str, str], given: Given, writes: Writes) -> None:
