@@ -234,14 +234,15 @@ def coverage_checks(covered: IntervalCoverage, settings: MonitorSettings) -> lis
         "interval is out of bounds"
     )
     (least, most), (renewed_least, _) = covered.ends, covered.renewed_ends
-    passed = most >= low and least <= high
+    wanted, passed = f"{low:g} to {high:g}", most >= low and least <= high
     if least > high:
         why += f"; the upper bound applies to the {covered.renewed:,} renewed prices"
-        passed = covered.renewed < settings.monitor_rows or renewed_least <= high
+        if covered.renewed < settings.monitor_rows or renewed_least <= high:
+            wanted, passed = f">= {low:g}", True
     if n < settings.monitor_rows:
         passed, why = True, f"{why}; too few to judge"
     actual = f"{share.value:.3f} [{least:.3f}, {most:.3f}]"
-    return [Check("coverage_90", f"{low:g} to {high:g}", actual, passed, why)]
+    return [Check("coverage_90", wanted, actual, passed, why)]
 
 
 def _calibration_checks(judged: Calibration, settings: MonitorSettings) -> list[Check]:

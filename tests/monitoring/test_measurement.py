@@ -174,7 +174,7 @@ def test_the_upper_bound_of_the_coverage_is_that_of_renewed_prices(
         found = Estimate(share, 1e-5, 1e-5, 5.0)
     covered = IntervalCoverage((TODAY,), (0,), (9000,), of_all, renewed, found)
     (check,) = coverage_checks(covered, MonitorSettings())
-    assert check.passed == passed
+    assert (check.threshold, check.passed) == (">= 0.86" if passed else "0.86 to 0.94", passed)
     assert f"applies to the {renewed:,} renewed prices" in check.why
 
 

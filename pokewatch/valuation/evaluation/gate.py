@@ -73,7 +73,7 @@ def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
         why += "; the upper limit applies to those that were renewed: "
         why += f"{n_renewed:,} with a share of {_plain(renewed)}"
         if n_renewed < limits.gate_interval_rows or (renewed is not None and renewed <= high):
-            high = 1.0
+            wanted, high = f">= {low:g}", 1.0
     passed = coverage is not None and low <= coverage <= high
     return Check("interval_coverage", wanted, _plain(coverage), passed, why)
 
