@@ -134,7 +134,9 @@ def collect(
 
     if named_market := RegistrySettings.read().market:
         source, seed, path, categories = _options_of(ctx, named_market)
-    _check_options(source, path, categories, export_format, output)
+    _check_options(source, path, categories)
+    if output and not export_format:
+        export_format = ending_of(output, "--output", EXPORT_TYPES)
     if check:
         _show_file(source, path, as_json)
         return
@@ -160,21 +162,13 @@ def _options_of(ctx: click.Context, market: str) -> tuple[str, int, Path | None,
     return found.source, found.seed, found.path, found.categories
 
 
-def _check_options(
-    source: str,
-    path: Path | None,
-    categories: str | None,
-    export_format: str | None,
-    output: Path | None,
-) -> None:
+def _check_options(source: str, path: Path | None, categories: str | None) -> None:
     if path and source != "file":
         raise click.UsageError(f"--file {path}: --source {source} reads no file; add --source file")
     if categories is not None and source != "tcgcsv":
         raise click.UsageError(
             f"--categories {categories}: --source {source} has no categories; add --source tcgcsv"
         )
-    if output and not export_format:
-        ending_of(output, "--output", EXPORT_TYPES)
 
 
 def _show_file(source: str, path: Path | None, as_json: bool) -> None:
@@ -237,8 +231,6 @@ def _export(
     from pokewatch.market.export import export
     from pokewatch.settings import Home
 
-    if output and not export_format:
-        export_format = ending_of(output, "--output", EXPORT_TYPES)
     export_format = export_format or "parquet"
     name = f"pokewatch-{source}-{days[0]}-{days[-1]}.{export_format}"
     exported = output or Home.read().exports / name

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -33,6 +32,7 @@ from pokewatch.contract import (
     TensorSpec,
     catalog_path,
     market_of_model,
+    parse_iso_day,
 )
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
@@ -61,7 +61,6 @@ _NUMBERS = {
 }
 _INVALID_DAY = date.min  # before every book
 _NAT = np.datetime64("NaT").astype(np.int64).item()
-_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
 class CanaryEnd(BaseModel):
@@ -220,9 +219,7 @@ def _day(text: str) -> np.datetime64:
     if not text:
         return np.datetime64("NaT", "D")
     try:
-        return np.datetime64(
-            date.fromisoformat(text) if _ISO_DAY.match(text) else _INVALID_DAY, "D"
-        )
+        return np.datetime64(parse_iso_day(text), "D")
     except ValueError:
         return np.datetime64(_INVALID_DAY, "D")
 

@@ -6,7 +6,6 @@ column differs.
 
 import re
 from collections.abc import Collection, Sequence
-from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +19,7 @@ from pokewatch.contract import (
     SIGNALS,
     UNKNOWN_CARD,
     UNKNOWN_DATE,
+    parse_iso_day,
 )
 from pokewatch.gateway.upstream.v2_messages import (
     Column,
@@ -39,7 +39,6 @@ _ALLOWED = {
 _DECISION_NUMBERS = ("deviation_pct", "confidence", "buy_below", "sell_above", "chance_to_earn")
 _NUMBER = frozenset({float, int, type(None)})
 _CARD_ID = re.compile(CARD_ID_PATTERN)
-_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def check_prices(
@@ -214,10 +213,10 @@ def _check(
 
 @lru_cache(maxsize=4_096)
 def _is_day(day: object) -> bool:
-    if not isinstance(day, str) or not _ISO_DAY.fullmatch(day):
+    if not isinstance(day, str):
         return False
     try:
-        date.fromisoformat(day)
+        parse_iso_day(day)
     except ValueError:
         return False
     return True
