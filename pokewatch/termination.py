@@ -1,10 +1,13 @@
 """Ending by SIGTERM or SIGHUP as by Ctrl-C: with what there is to undo or to end before."""
 
 import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_REPEAT_SECONDS = 0.1
 
 
 def ending_signals() -> list[signal.Signals]:
@@ -19,17 +22,23 @@ def ending_raises() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    handled = threading.Event()
 
     def exit_once(signum: int, _: FrameType | None) -> None:
+        if handled.is_set():
+            return
+        handled.set()
         ignore_ending()
         raise SystemExit(128 + signum)
 
-    former = {number: signal.signal(number, exit_once) for number in ending_signals()}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    numbers = ending_signals()
+    with _repeated(numbers, handled):
+        former = {number: signal.signal(number, exit_once) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
 
 
 def ignore_ending() -> None:
@@ -37,3 +46,33 @@ def ignore_ending() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in ending_signals():
             signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _repeated(numbers: Collection[signal.Signals], handled: threading.Event) -> Iterator[None]:
+    """Send each signal that arrives again until its handler has run.
+
+    Python runs a handler between two instructions. A signal that arrives just before a system call
+    does not interrupt it, and its handler would run only when the call returns, which may be hours
+    later for the output or the end of a child process.
+    """
+    arrived, wakeup = socket.socketpair()
+    wakeup.setblocking(False)
+    main = threading.main_thread().ident or 0
+
+    def repeat() -> None:
+        while received := arrived.recv(1):
+            while received[0] in numbers and not handled.wait(_REPEAT_SECONDS):
+                signal.pthread_kill(main, received[0])
+
+    thread = threading.Thread(target=repeat, name="signals", daemon=True)
+    with arrived:
+        thread.start()
+        former = signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(former)
+            handled.set()
+            wakeup.close()
+            thread.join()

@@ -3,7 +3,9 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +36,47 @@ def test_the_first_signal_raises_and_later_ones_do_nothing(how: signal.Signals) 
         survive()
     assert raised.value.code == 128 + how
     assert signal.getsignal(how) == former
+
+
+def test_a_signal_just_before_a_blocking_call_ends_that_call(how: signal.Signals) -> None:
+    """As one that another thread receives, it does not interrupt the call."""
+    output, child = os.pipe()
+    raised, late = threading.Event(), []
+
+    def send() -> None:
+        time.sleep(0.2)  # until the other thread reads
+        signal.pthread_kill(threading.get_ident(), how)
+        if not raised.wait(20):
+            late.append("the call was not interrupted")
+            os.write(child, b"a line")
+
+    thread = threading.Thread(target=send)
+
+    def read() -> None:
+        with ending_raises():
+            thread.start()
+            os.read(output, 1)
+
+    with pytest.raises(SystemExit):
+        read()
+    raised.set()
+    thread.join()
+    os.close(output)
+    os.close(child)
+    assert late == []
+
+
+def test_a_block_leaves_no_thread_and_no_descriptor(how: signal.Signals) -> None:
+    def held() -> tuple[int, int]:
+        return threading.active_count(), len(list(Path("/dev/fd").iterdir()))
+
+    before = held()
+    with ending_raises():
+        assert held() == (before[0] + 1, before[1] + 2)
+    with pytest.raises(SystemExit), ending_raises():
+        os.kill(os.getpid(), how)
+    assert held() == before
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_a_process_that_ends_already_can_ignore_it(how: signal.Signals) -> None:
