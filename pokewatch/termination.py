@@ -41,6 +41,29 @@ def ending_raises() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
+@contextmanager
+def ending_delayed() -> Iterator[None]:
+    """Handle a signal that would end the process after the block, as Ctrl-C, not within it.
+
+    What the block starts can then be ended, too.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    numbers = (signal.SIGINT, *ending_signals())
+    former = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            signal.signal(number, lambda signum, _: arrived.append(signum))
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        for signum in arrived[:1]:
+            signal.raise_signal(signum)
+
+
 def ignore_ending() -> None:
     """Ignore the signals from here to the end of `ending_raises`: the process is ending already."""
     if threading.current_thread() is threading.main_thread():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.termination import ending_raises, ending_signals, ignore_ending
+from pokewatch.termination import ending_delayed, ending_raises, ending_signals, ignore_ending
 
 pytestmark = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP], ids=["term", "hup"])
 
@@ -85,12 +85,26 @@ def test_a_process_that_ends_already_can_ignore_it(how: signal.Signals) -> None:
         os.kill(os.getpid(), how)
 
 
+def test_a_delayed_signal_ends_after_the_block(how: signal.Signals) -> None:
+    done = []
+
+    def start() -> None:
+        with ending_delayed():
+            os.kill(os.getpid(), how)
+            os.kill(os.getpid(), how)
+            done.append("started")
+
+    with pytest.raises(SystemExit) as raised, ending_raises():
+        start()
+    assert (raised.value.code, done) == (128 + how, ["started"])
+
+
 def test_other_threads_leave_the_signals_alone(how: signal.Signals) -> None:
     former = signal.getsignal(how)
     found = []
 
     def look() -> None:
-        with ending_raises():
+        with ending_raises(), ending_delayed():
             ignore_ending()
             found.append(signal.getsignal(how))
 

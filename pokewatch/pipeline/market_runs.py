@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from pokewatch.errors import MarketsError, PokeWatchError
 from pokewatch.pipeline.argo_workflows import run_workflow
 from pokewatch.registry import LAST_DAY, Registry
 from pokewatch.settings import RegistrySettings
-from pokewatch.termination import ending_raises
+from pokewatch.termination import ending_delayed, ending_raises
 
 _ERROR = re.compile(r"Error: (.+)")
 _LONGEST_TEMPLATE = 50  # characters; Argo takes 63 for a workflow's name
@@ -96,16 +96,18 @@ def child_environment() -> dict[str, str]:
 @contextmanager
 def child_run(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
     """Start a run, and wait for its end. If this process is ended before, so is the run."""
-    with (
-        ending_raises(),
-        subprocess.Popen(command, env=child_environment(), **options) as child,
-    ):
-        try:
-            yield child
-            child.wait()
-        except BaseException:
-            child.terminate()
-            raise
+    with ending_raises(), ExitStack() as stack:
+
+        def end_child(error: type[BaseException] | None, *_: object) -> None:
+            if error is not None:
+                child.terminate()
+
+        with ending_delayed():  # until the child would be ended, too
+            child = subprocess.Popen(command, env=child_environment(), **options)
+            stack.enter_context(child)
+            stack.push(end_child)
+        yield child
+        child.wait()
 
 
 def require_success(runs: Sequence[MarketRun]) -> None:

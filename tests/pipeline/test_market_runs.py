@@ -130,6 +130,38 @@ def test_a_run_ends_with_the_step_that_started_it(
     assert (tmp_path / "undone").exists(), "it ended before the run that it had started"
 
 
+SIGNALLED = """
+import os, signal, subprocess, sys
+
+class Signalled(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), {how})
+
+subprocess.Popen = Signalled
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+from pokewatch.pipeline.market_runs import child_run
+
+with child_run([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, -signal.SIGINT)],
+    ids=["term", "hup", "interrupt"],
+)
+def test_a_signal_while_a_run_is_started_ends_it_too(
+    how: signal.Signals, code: int, home: Path
+) -> None:
+    command = [sys.executable, "-c", SIGNALLED.format(how=int(how))]
+    step = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert step.returncode == code
+    assert not Path(f"/proc/{step.stdout.strip()}").exists()
+
+
 def test_the_variables_of_a_step_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("METAFLOW_RUN_TAG", "MF_PATHSPEC", "POKEWATCH_MARKET", "METAFLOW_USER"):
         monkeypatch.setenv(name, "x")
