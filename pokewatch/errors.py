@@ -21,6 +21,7 @@
     +-- MarketsError               the run of a market failed
     +-- DeployError                a version was not deployed; the champion has not changed
     |   +-- DeployBusyError        another deploy on the same registry is running
+    |   +-- DeployOutageError      the registry or a server failed, and the version is not at fault
     |   +-- LockLostError          another process took over this deploy
     +-- UnknownCardError           the book has no card with that id or slug
     +-- AmbiguousCardError         several cards have that name
@@ -141,6 +142,10 @@ class DeployError(PokeWatchError):
 
 
 class DeployBusyError(DeployError):
+    pass
+
+
+class DeployOutageError(DeployError):
     pass
 
 

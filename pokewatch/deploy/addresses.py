@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from pokewatch.errors import DeployError
+from pokewatch.errors import DeployOutageError
 
 _DNS = "dns+"
 _NO_ADDRESS = (socket.EAI_NONAME, socket.EAI_NODATA)
@@ -14,7 +14,7 @@ def replica_addresses(addresses: Sequence[str]) -> list[str]:
     """Return the addresses, with `dns+http://name:port` replaced by an address per IP of the name.
 
     The name is that of a headless Service. While it has no address, since no replica runs, it stays
-    as it is: see `names_no_replica`. Raise DeployError where the name cannot be looked up.
+    as it is: see `names_no_replica`. Raise DeployOutageError where the name cannot be looked up.
     """
     return [
         replica
@@ -37,6 +37,6 @@ def _resolved(address: str) -> Iterator[str]:
         if error.errno in _NO_ADDRESS:
             yield address
             return
-        raise DeployError(f"{address}: {url.hostname} cannot be looked up: {error}") from None
+        raise DeployOutageError(f"{address}: {url.hostname} cannot be looked up: {error}") from None
     for host in sorted({str(answer[4][0]) for answer in answers}):
         yield f"{url.scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -3,7 +3,7 @@
 from pokewatch.contract import fair_price_model
 from pokewatch.deploy import golden
 from pokewatch.deploy.compatibility import REPLACE_HINT, open_book
-from pokewatch.errors import BookError, DeployError, RegistryError
+from pokewatch.errors import BookError, DeployError, DeployOutageError, RegistryError
 from pokewatch.registry import Registry
 from pokewatch.settings import DeployWatchSettings
 from pokewatch.valuation.book import PriceBook
@@ -20,8 +20,10 @@ def checked_book(
     try:
         book = open_book(registry, version)
         shift = 0.0 if former is None else _shift(registry, book, former, replace)
-    except (RegistryError, BookError) as error:
+    except BookError as error:
         raise DeployError(f"version {version} cannot be checked: {error}") from None
+    except RegistryError as error:
+        raise DeployOutageError(f"version {version} cannot be checked: {error}") from None
     if shift is None and not replace:
         raise DeployError(
             f"version {version} failed the check of its fair prices: it shares no valued card "

@@ -16,6 +16,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from pokewatch.deploy.golden import GoldenRequests
+from pokewatch.errors import DeployError, DeployOutageError
 from pokewatch.settings import DeployWatchSettings, ServingSettings
 
 logger = logging.getLogger("pokewatch.monitoring")
@@ -26,18 +27,25 @@ _MIN_LIVE = 20  # live requests before theirs are judged
 # Seconds to wait for an answer, unless the settings allow more: servers that hang are found
 # within a minute.
 _TIMEOUT = 2.0
+_GONE = (httpx.NetworkError, httpx.RemoteProtocolError)  # of a server that has ended
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A failed check of a server, with the measured value."""
+    """A failed check of a server, with the measured value; `gone` if it did not answer at all."""
 
     check: str
     address: str
     found: str
+    gone: bool = False
 
     def __str__(self) -> str:
         return f"{self.check} at {self.address}: {self.found}"
+
+    def error(self, version: str) -> DeployError:
+        """Return the error that ends the deploy of a version."""
+        kind = DeployOutageError if self.gone else DeployError
+        return kind(f"version {version} failed the check of {self}")
 
 
 @dataclass(slots=True)
@@ -62,6 +70,7 @@ class CanaryServer:
         self._timeout = max(_TIMEOUT, 2 * settings.deploy_watch_p95_seconds)
         self._seconds: list[float] = []
         self._failed: list[str] = []
+        self._gone = 0  # of the failed requests
         self._initial: _Counters | None = None
 
     def start(self, client: httpx.Client) -> None:
@@ -88,6 +97,7 @@ class CanaryServer:
                 mismatch = self._golden.mismatch(answer.json())
         except (httpx.TransportError, ValueError) as error:
             self._failed.append(f"{type(error).__name__} {error}".strip())
+            self._gone += isinstance(error, _GONE)
         self._seconds.append(time.perf_counter() - started)
         return (
             Breach("golden answers", self.address, mismatch) if mismatch else self._golden_breach()
@@ -129,7 +139,7 @@ class CanaryServer:
                 f"{len(self._failed)} of {requests} golden requests failed ({self._failed[-1]}), "
                 f"limit {limits.deploy_watch_errors:.1%}"
             )
-            return Breach("errors", self.address, found)
+            return Breach("errors", self.address, found, gone=self._gone == len(self._failed))
         p95 = float(np.quantile(self._seconds, 0.95, method="lower"))
         if p95 > limits.deploy_watch_p95_seconds:
             found = (

@@ -29,7 +29,7 @@ from pokewatch.deploy.publication import (
     end_canary,
     published_canary,
 )
-from pokewatch.errors import DeployError, LockLostError, PokeWatchError
+from pokewatch.errors import LockLostError, PokeWatchError
 from pokewatch.experiments.records import Experiment, ExperimentRecords, Traffic
 from pokewatch.experiments.update import COMPARED_WITH, GATE_FAILED, challengers_of
 from pokewatch.registry import BOOK_REMOVED, CANARY, RegisteredModel, Registry
@@ -166,7 +166,7 @@ class ExperimentTraffic:
             golden = replace(golden, model=challenger_model(registry.market))
             running = self._is_running
             if breach := run_canary(self._client, serving, golden, settings, running):
-                raise DeployError(f"version {version} failed the check of {breach}")
+                raise breach.error(version)
         publication.publish(replace(plan, revision=1))
 
     def _await_gateways(self) -> None:

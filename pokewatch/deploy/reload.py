@@ -10,7 +10,7 @@ import httpx
 
 from pokewatch.contract import FAIR_PRICE
 from pokewatch.deploy.addresses import names_no_replica
-from pokewatch.errors import DeployError
+from pokewatch.errors import DeployError, DeployOutageError
 
 _PROBE = {
     "inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["probe"]}],
@@ -43,6 +43,8 @@ def reload_server(client: httpx.Client, address: str, version: str, model: str) 
         loaded = client.post(f"{address}/v2/repository/models/{model}/load")
         if loaded.status_code == httpx.codes.NOT_FOUND and model != FAIR_PRICE:
             return ReplicaOutcome(address, "other markets")  # those of its POKEWATCH_MARKETS
+        if loaded.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            raise DeployOutageError(f"{address} cannot load version {version}: {_reason(loaded)}")
         if loaded.status_code != httpx.codes.OK:
             raise DeployError(f"{address} refused version {version}: {_reason(loaded)}")
         answering = _served_version(client, address, model)
@@ -50,7 +52,7 @@ def reload_server(client: httpx.Client, address: str, version: str, model: str) 
         if _connection_refused(error):
             return ReplicaOutcome(address, "not running")
         cause = f"{type(error).__name__} {error}"
-        raise DeployError(f"{address} did not answer: {cause}") from None
+        raise DeployOutageError(f"{address} did not answer: {cause}") from None
     if answering != version:
         raise DeployError(f"{address} answers with version {answering}, not {version}")
     return ReplicaOutcome(address, "serving")

@@ -188,4 +188,4 @@ def _verify(
         return
     requests = checked_book(registry, version, former, replace)
     if breach := run_canary(client, addresses, requests, settings, is_running):
-        raise DeployError(f"version {version} failed the check of {breach}")
+        raise breach.error(version)

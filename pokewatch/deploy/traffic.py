@@ -19,7 +19,6 @@ from pokewatch.deploy.addresses import names_no_replica
 from pokewatch.deploy.canary import Breach, CanaryServer
 from pokewatch.deploy.golden import GoldenRequests
 from pokewatch.deploy.publication import Publication, Replicas, published_canary
-from pokewatch.errors import DeployError
 from pokewatch.registry import Registry
 from pokewatch.serving.canaries import CanaryPlan
 from pokewatch.settings import CanarySettings, DeployWatchSettings, ServingSettings
@@ -80,7 +79,7 @@ class TrafficShift:
             for address in self._replicas():
                 breach = self._breach(address)
                 if breach is not None and address in self._replicas():
-                    raise DeployError(f"version {self._version} failed the check of {breach}")
+                    raise breach.error(self._version)
             time.sleep(_INTERVAL)
 
     def _breach(self, address: str) -> Breach | None:

@@ -43,7 +43,13 @@ from pokewatch.deploy.reload import (
     reload_server,
     still_serving,
 )
-from pokewatch.errors import DeployError, LockLostError, NoChampionError, PokeWatchError
+from pokewatch.errors import (
+    DeployError,
+    DeployOutageError,
+    LockLostError,
+    NoChampionError,
+    PokeWatchError,
+)
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
 from pokewatch.termination import ending_raises, ignore_ending
@@ -281,7 +287,7 @@ def deploy_transaction(
             raise  # the deploy that took over settles this one
         except DeployError as error:
             ignore_ending()
-            if kind == "deploy":
+            if kind == "deploy" and not isinstance(error, DeployOutageError):
                 transaction.refuse(str(error))
             restored = transaction.abort(error)
             if not restored:

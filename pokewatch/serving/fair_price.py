@@ -34,7 +34,7 @@ from pokewatch.contract import (
     market_of_model,
     parse_iso_day,
 )
-from pokewatch.errors import PokeWatchError
+from pokewatch.errors import PokeWatchError, RegistryError
 from pokewatch.serving import catalog, metrics
 from pokewatch.serving.canaries import CANARIES
 from pokewatch.serving.card_hashes import card_hashes
@@ -99,7 +99,8 @@ class FairPriceRuntime(TensorRuntime):
             )
         except PokeWatchError as error:
             metrics.LOADS.labels("refused").inc()
-            raise MLServerError(f"{self.name} cannot be loaded: {error}", 500) from error
+            status = 503 if isinstance(error, RegistryError) else 500  # a later load may succeed
+            raise MLServerError(f"{self.name} cannot be loaded: {error}", status) from error
         if not LOADED_BOOKS.put(self._book_key, loaded, load):
             return True  # a load that started later has already finished
         metrics.LOADS.labels("served").inc()

@@ -14,6 +14,7 @@ import pytest
 
 from pokewatch.deploy.canary import Breach, CanaryServer, run_canary
 from pokewatch.deploy.golden import GoldenRequests
+from pokewatch.errors import DeployOutageError
 from pokewatch.settings import DeployWatchSettings
 from pokewatch.valuation.book import PriceBook
 from tests.answering import answering
@@ -185,7 +186,9 @@ def test_a_wrong_answer_fails_at_the_first_request(
     upstream = Upstream(golden)
     upstream.answer["outputs"][1]["data"][0] = 77.0  # type: ignore[index]
     breach = checked(upstream, golden, monkeypatch)
-    assert (upstream.requests, breach and breach.check) == (1, "golden answers")
+    assert breach is not None
+    assert (upstream.requests, breach.check) == (1, "golden answers")
+    assert not isinstance(breach.error("2"), DeployOutageError)
     assert (
         "1 of 10 cards differ from the book; "
         "fair price of tcgplayer-0-normal: 77.0, in the book 1.04" in str(breach)
@@ -229,6 +232,7 @@ def test_a_refused_connection_is_an_error(golden: GoldenRequests) -> None:
     assert breach is not None
     assert breach.check == "errors"
     assert "ConnectError" in breach.found
+    assert isinstance(breach.error("2"), DeployOutageError), "the version is not at fault"
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from pokewatch.deploy.compatibility import require_newest
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.rollout import _served_by, deploy, rollback
-from pokewatch.errors import DeployError, NoChampionError
+from pokewatch.errors import DeployError, DeployOutageError, NoChampionError
 from pokewatch.registry import CHALLENGER, CHAMPION, DEPLOYED_AT, LAST_DAY, PREVIOUS, Registry
 from pokewatch.settings import Home, RegistrySettings, ServingSettings
 from pokewatch.valuation.book import STATUSES, BookRows, write_book
@@ -42,11 +42,22 @@ pytestmark = [
 
 
 class Upstream(ThreadingHTTPServer):
-    """Answers like MLServer: a load takes `champion()`, unless the server `refuses` it."""
+    """Answers like MLServer: a load takes `champion()`, unless the server `refuses` it.
 
-    def __init__(self, champion: Callable[[], str], refuses: str = "", stuck: bool = False) -> None:
+    It cannot reach the registry for `outage`, and ends the connection for `hangs_up`.
+    """
+
+    def __init__(
+        self,
+        champion: Callable[[], str],
+        refuses: str = "",
+        stuck: bool = False,
+        outage: str = "",
+        hangs_up: str = "",
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
         self.champion, self.refuses, self.stuck = champion, refuses, stuck
+        self.outage, self.hangs_up = outage, hangs_up
         self.serving = champion()
 
     @property
@@ -61,6 +72,10 @@ class _Answers(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/v2/repository/models/fair-price/load":
             version = self.server.champion()
+            if version == self.server.outage:
+                return self._answer(503, {"error": "the registry does not answer"})
+            if version == self.server.hangs_up:
+                return None
             if version == self.server.refuses:
                 return self._answer(500, {"error": "fair.arrow is damaged"})
             self.server.serving = self.server.serving if self.server.stuck else version
@@ -380,6 +395,50 @@ def test_a_version_that_was_undone_is_not_deployed_again(registry: Registry) -> 
         ):
             deploy(registry, "2", [bad.address])
         assert (bad.serving, champion_of(registry)) == ("1", "1")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"outage": "2"}, "cannot load version 2: the registry does not answer"),
+        ({"hangs_up": "2"}, "did not answer: RemoteProtocolError "),
+    ],
+    ids=["registry", "server"],
+)
+def test_a_version_that_was_undone_by_an_outage_can_be_deployed_later(
+    registry: Registry, fault: dict[str, str], reason: str
+) -> None:
+    def champion() -> str:
+        return champion_of(registry)
+
+    with answering(Upstream(champion, **fault)) as server:  # type: ignore[arg-type]
+        with pytest.raises(DeployOutageError, match=f"{reason}.*; version 1 is champion again$"):
+            deploy(registry, "2", [server.address])
+        server.outage = server.hangs_up = ""
+        deploy(registry, "2", [server.address])
+        assert (server.serving, champion_of(registry)) == ("2", "2")
+
+
+def test_a_version_whose_book_cannot_be_fetched_now_can_be_deployed_later(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "1")
+    kept = Home.read().books.with_name("kept")
+
+    def champion() -> str:
+        if champion_of(registry) == "2" and not kept.exists():
+            (Home.read().home / "mlflow" / "artifacts").rename(kept)
+            for number in "12":
+                remove(copy_of(registry.books, registry.version(number).digest))
+        return champion_of(registry)
+
+    with answering(Upstream(champion)) as server:
+        with pytest.raises(DeployOutageError, match="version 2 cannot be checked: the book of"):
+            deploy(registry, "2", [server.address])
+        kept.rename(Home.read().home / "mlflow" / "artifacts")
+        monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0")
+        deploy(registry, "2", [server.address])
+        assert champion_of(registry) == "2"
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers
                 pb.ModelInferRequest(model_name="fair-price")
             )
         assert error.value.code() == grpc.StatusCode.UNAVAILABLE
-        assert reload(server).status_code == 500
+        assert reload(server).status_code == 503
         assert httpx.get(f"{server.url}/v2/health/live").status_code == 200
         assert server.process.poll() is None
 
