@@ -87,7 +87,7 @@ def _why_unknown(market: str) -> str:
 
 def _deploys(registry: "Registry") -> Iterator[Finding]:
     from pokewatch.deploy.records import DeployRecords
-    from pokewatch.deploy.transaction import version_of
+    from pokewatch.deploy.versions import version_of
     from pokewatch.registry import CHALLENGER, CHAMPION
 
     name = f"deploy{_of(registry)}"

@@ -45,7 +45,7 @@ def rollback(yes: bool, as_json: bool) -> None:
 
 def _show_change(registry: "Registry", target: str) -> None:
     """Print the champion and the version that would replace it on standard error."""
-    from pokewatch.deploy.transaction import version_of
+    from pokewatch.deploy.versions import version_of
     from pokewatch.registry import CHAMPION
 
     champion = version_of(registry, CHAMPION)

@@ -13,7 +13,8 @@ from pokewatch.deploy.publication import Replicas
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.traffic import TrafficShift, ready_servers, uses_traffic
-from pokewatch.deploy.transaction import deploy_transaction, version_of
+from pokewatch.deploy.transaction import deploy_transaction
+from pokewatch.deploy.versions import version_of
 from pokewatch.errors import BookError, DeployError, PokeWatchError, RegistryError
 from pokewatch.registry import BOOK_REMOVED, CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeployWatchSettings, ServingSettings

@@ -43,13 +43,8 @@ from pokewatch.deploy.reload import (
     reload_server,
     still_serving,
 )
-from pokewatch.errors import (
-    DeployError,
-    DeployOutageError,
-    LockLostError,
-    NoChampionError,
-    PokeWatchError,
-)
+from pokewatch.deploy.versions import is_registered, version_of
+from pokewatch.errors import DeployError, DeployOutageError, LockLostError, PokeWatchError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
 from pokewatch.termination import ending_raises, ignore_ending
@@ -201,13 +196,15 @@ class DeployTransaction:
             self._move.decision = reason
 
     def _finish(self, move: _Move) -> None:
-        if move.before.champion not in (None, move.version):
-            self._set_alias(PREVIOUS, str(move.before.champion))
+        former = move.before.champion
+        if former not in (None, move.version) and is_registered(self._registry, str(former)):
+            self._set_alias(PREVIOUS, str(former))
         self._traffic.end(f"version {move.version} is champion")
         self._traffic.go_on()
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._registry.set_tag(move.version, DEPLOYED_AT, now)
-        self._end(move.number, f"version {move.version} is champion")
+        exists = self._set_tag(move.version, DEPLOYED_AT, now)
+        since = "is champion" if exists else "was deployed, and has been deleted since"
+        self._end(move.number, f"version {move.version} {since}")
 
     def _undo(self, move: _Move, *, go_on: bool) -> str:
         """Restore the former champion, and with `go_on` the callers of an experiment.
@@ -217,15 +214,17 @@ class DeployTransaction:
         former = move.before.champion
         self._traffic.end(move.decision or f"the deploy of version {move.version} was undone")
         if move.decision and former != move.version:
-            self._registry.set_tag(move.version, REFUSED, move.decision)
-        if former is None:
+            self._set_tag(move.version, REFUSED, move.decision)
+        if former is not None and is_registered(self._registry, former):
+            self._set_alias(CHAMPION, former)
+            restored = f"version {former} is champion again"
+            faults = self._at_servers(reload_failures, former)
+        else:
             self._lock.check()
             self._registry.delete_alias(CHAMPION)
-            restored, find_faults = "no model is champion, as before", still_serving
-        else:
-            self._set_alias(CHAMPION, former)
-            restored, find_faults = f"version {former} is champion again", reload_failures
-        faults = self._at_servers(find_faults, former or move.version)
+            why = f"version {former} has been deleted" if former else "as before"
+            restored = f"no model is champion, {why}"
+            faults = self._at_servers(still_serving, move.version)
         restored += f", but {'; '.join(faults)}" if faults else ""
         if go_on:
             self._traffic.go_on()
@@ -243,6 +242,12 @@ class DeployTransaction:
         self._lock.check()
         self._registry.set_alias(name, version)
 
+    def _set_tag(self, version: str, name: str, text: str) -> bool:
+        """Set a tag of a version, unless it has been deleted. Return whether it is there."""
+        if found := is_registered(self._registry, version):
+            self._registry.set_tag(version, name, text)
+        return found
+
     def _end(self, number: int, outcome: str) -> None:
         self._records.set_tag(number, CHAMPION_AFTER, version_of(self._registry, CHAMPION) or "")
         self._records.set_tag(number, OUTCOME, outcome)
@@ -255,14 +260,6 @@ def _notify_undone(kind: Kind, move: _Move, why: str, restored: str) -> None:
     else:
         title = f"model version {move.version} was rolled back"
         notify.send_once("rolled back", f"version {move.version}", title, f"{why}; {restored}.")
-
-
-def version_of(registry: Registry, name: str) -> str | None:
-    """Return the version behind an alias, None where there is none."""
-    try:
-        return registry.resolve(name).version
-    except NoChampionError:
-        return None
 
 
 @contextmanager

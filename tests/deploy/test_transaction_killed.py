@@ -1,6 +1,8 @@
 """Deploys that are killed before or after any write; then a retry, and a look at the server."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import httpx
@@ -8,7 +10,7 @@ import pytest
 
 from pokewatch.cli.findings import Finding
 from pokewatch.cli.health_checks import run_checks
-from pokewatch.deploy.records import DeployRecords
+from pokewatch.deploy.records import BEFORE, DECISION, DEPLOYED, DeployRecords, Owner
 from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, PREVIOUS, REFUSED, Registry
@@ -148,6 +150,39 @@ def test_killed_at_some_writes_a_retry_deploys_it(
     registry: Registry, server: Served, step: int
 ) -> None:
     assert check_good(registry, server, step) >= 10
+
+
+@pytest.mark.parametrize(
+    ("decision", "deleted", "champion", "outcome"),
+    [
+        ("", "2", "1", "version 1 is champion again"),
+        ("", "1", "", "no model is champion, version 1 has been deleted"),
+        ("too slow", "2", "1", "version 1 is champion again"),
+        (DEPLOYED, "2", "", "version 2 was deployed, and has been deleted since"),
+        (DEPLOYED, "1", "2", "version 2 is champion"),
+    ],
+    ids=["undecided", "its former", "refused", "deployed", "former of a deployed"],
+)
+def test_a_killed_deploy_of_a_version_that_was_deleted_blocks_no_other(
+    registry: Registry, decision: str, deleted: str, champion: str, outcome: str
+) -> None:
+    records = DeployRecords(registry)
+    number = records.create("deploy", "2").number
+    gone = asdict(replace(Owner.current(), started="0"))
+    before = {"champion": "1", "previous": "3"}
+    for tag, content in (("owner", gone), (BEFORE, before)):
+        records.set_tag(number, tag, json.dumps(content))
+    if decision:
+        records.set_tag(number, DECISION, decision)
+    registry.set_alias(CHAMPION, "2")
+    with registry.client("cannot delete") as client:
+        client.delete_model_version(registry.name, deleted)
+    deploy(registry, "3", [])
+    record = records.read(number)
+    assert (record.outcome, record.champion) == (outcome, champion)
+    assert champion_of(registry) == "3"
+    if champion:
+        assert registry.resolve(PREVIOUS).version == champion
 
 
 @pytest.mark.slow
