@@ -6,7 +6,7 @@ A run that was resumed, or that took longer than the next one, would otherwise p
 from dataclasses import dataclass
 from datetime import date
 
-from pokewatch.errors import BookError, DeployError, RegistryError
+from pokewatch.errors import BookError, DeployError, DeployOutageError, RegistryError
 from pokewatch.registry import LAST_DAY, Registry
 from pokewatch.settings import DeploySettings
 from pokewatch.valuation.book import PriceBook
@@ -59,10 +59,7 @@ def require_compatible(registry: Registry, version: str, champion: str) -> None:
 
     Also raised where either book cannot be opened.
     """
-    try:
-        new, served = open_book(registry, version), open_book(registry, champion)
-    except (RegistryError, BookError) as error:
-        raise DeployError(f"{_refusal(version, champion)}: {error}; {REPLACE_HINT}") from None
+    new, served = _open_both(registry, version, champion)
     for name, ours, theirs in (
         ("market", new.facts.market, served.facts.market),
         ("currency", new.facts.currency, served.facts.currency),
@@ -84,6 +81,19 @@ def require_compatible(registry: Registry, version: str, champion: str) -> None:
             f"it lacks {missing:,} of its {len(served.cards):,} cards, limit {limit:.0%}; "
             f"{REPLACE_HINT}"
         )
+
+
+def _open_both(registry: Registry, version: str, champion: str) -> tuple[PriceBook, PriceBook]:
+    try:
+        new, served = open_book(registry, version), registry.version(champion)
+    except BookError as error:
+        raise DeployError(f"{_refusal(version, champion)}: {error}") from None
+    except RegistryError as error:
+        raise DeployOutageError(f"{_refusal(version, champion)}: {error}") from None
+    try:
+        return new, registry.open_book(served)
+    except (RegistryError, BookError) as error:  # what `replace` does without
+        raise DeployError(f"{_refusal(version, champion)}: {error}; {REPLACE_HINT}") from None
 
 
 def _refusal(version: str, champion: str) -> str:

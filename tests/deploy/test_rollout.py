@@ -17,7 +17,7 @@ from pokewatch.cli.findings import Finding
 from pokewatch.cli.model_checks import market_findings
 from pokewatch.deploy import transaction
 from pokewatch.deploy.book_checks import checked_book
-from pokewatch.deploy.compatibility import require_newest
+from pokewatch.deploy.compatibility import REPLACE_HINT, require_compatible, require_newest
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.rollout import _served_by, deploy, rollback
@@ -439,6 +439,24 @@ def test_a_version_whose_book_cannot_be_fetched_now_can_be_deployed_later(
         monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0")
         deploy(registry, "2", [server.address])
         assert champion_of(registry) == "2"
+
+
+def test_what_replace_would_not_help_is_not_said_to(registry: Registry) -> None:
+    refusal = "version {} cannot replace version {}: "
+    with pytest.raises(DeployOutageError) as raised:
+        require_compatible(registry, "2", "9")
+    assert str(raised.value).startswith(refusal.format(2, 9) + "model version '9' cannot be found")
+    assert REPLACE_HINT not in str(raised.value)
+    remove(copy_of(registry.books, registry.version("2").digest))
+    run = Home.read().home / "mlflow" / "artifacts" / registry.version("2").run_id
+    shutil.rmtree(run)
+    with pytest.raises(DeployOutageError) as raised:
+        require_compatible(registry, "2", "1")
+    assert REPLACE_HINT not in str(raised.value)
+    with pytest.raises(DeployError) as without:
+        require_compatible(registry, "1", "2")
+    assert str(without.value).startswith(refusal.format(1, 2) + "the book of model version 2")
+    assert str(without.value).endswith(REPLACE_HINT)
 
 
 @pytest.mark.parametrize(
