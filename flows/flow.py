@@ -97,7 +97,7 @@ class PokeWatchFlow(DailySpec):
         require(self.checks)
         if not self.replace:
             require_newest(Registry(), self.collected.last_day)
-        self.models = with_challenger(with_champion(self.models), self.collected.source)
+        self.models = with_challenger(with_champion(self.models), self.collected.market)
         self.changed = market_change(self.collected)
         self.shard = list(range(self.shards))
         self.next(self.features, foreach="shard")
@@ -189,7 +189,7 @@ class PokeWatchFlow(DailySpec):
         found = [evaluation for each in inputs for evaluation in each.evaluated]
         served = [each for each in found if each.horizon == self.horizon]
         self.gate_outcome = select_model(served)
-        self.challenger = find_challenger(served, self.gate_outcome.model, self.collected.source)
+        self.challenger = find_challenger(served, self.gate_outcome.model, self.collected.market)
         self.evaluations = [each.to_dict() for each in served]
         others = [each.to_dict() for each in found if each.horizon != self.horizon]
         market = self.collected.market, self.currency

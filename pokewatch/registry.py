@@ -266,9 +266,9 @@ class Registry:
                 move_book(Path(scratch) / BOOK, folder)
 
 
-def change_key(source: str) -> str:
-    """Return the state key of the day on which the market of a source last changed."""
-    return f"market_changed.{source}"
+def change_key(market: str) -> str:
+    """Return the state key of the day on which a market last changed."""
+    return f"market_changed.{market}"
 
 
 def _registered(version: Any) -> RegisteredModel:

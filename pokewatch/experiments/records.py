@@ -31,13 +31,17 @@ _TRAFFIC = "traffic"  # tag: the share of callers that the challenger answers
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The two models, and the rule, as set at the start."""
+    """The two models, the source and the id of their market, and the rule, as set at the start.
+
+    An experiment without `market` is of none.
+    """
 
     champion: str
     challenger: str
     source: str
     started_at: str
     rule: Rule
+    market: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,8 @@ class ExperimentRecords:
         if (other := self.running()) is not None:
             raise _busy(other)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        plan = Plan(model, challenger, champion.tags.get("source", ""), now, rule)
+        source, market = (champion.tags.get(name, "") for name in ("source", "market"))
+        plan = Plan(model, challenger, source, now, rule, market)
         number = self._records.create({_PLAN: json.dumps(asdict(plan))})
         first = self.running()
         if first is not None and first.number != number:

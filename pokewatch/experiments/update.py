@@ -40,7 +40,8 @@ class ExperimentUpdate:
         Return None where no experiment of this market runs. Raise ExperimentError or RegistryError.
         """
         experiment = self._records.running()
-        if experiment is None or experiment.plan.source != self._champion.tags.get("source", ""):
+        market = self._champion.tags.get("market")
+        if experiment is None or experiment.plan.market != market:
             return None
         known = self._records.read_results(experiment)
         new = list(self._new(experiment, {day.issued_on for day in known}))

@@ -111,6 +111,6 @@ def daily_figures(collected: Collected) -> dict[str, Any]:
 
 def market_change(collected: Collected) -> date | None:
     """Return the day of the last change of the market that monitoring detected, if any."""
-    changed = Registry().get_state(change_key(collected.source))
+    changed = Registry().get_state(change_key(collected.market))
     found = date.fromisoformat(changed) if changed else None
     return found if found and found <= collected.last_day else None

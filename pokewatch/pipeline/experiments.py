@@ -133,11 +133,11 @@ def _callers_change(
     return deploy_transaction(registry, "experiment", target, addresses)
 
 
-def with_challenger(names: Sequence[str], source: str) -> list[str]:
+def with_challenger(names: Sequence[str], market: str) -> list[str]:
     """Return `names` and the challenger's model of the experiment of a market that runs."""
     registry = Registry()
     experiment = ExperimentRecords(registry).running() if registry.find() else None
-    if experiment is None or experiment.plan.source != source:
+    if experiment is None or experiment.plan.market != market:
         return list(names)
     return list(dict.fromkeys([*names, experiment.plan.challenger]))
 
@@ -145,7 +145,7 @@ def with_challenger(names: Sequence[str], source: str) -> list[str]:
 def held_by(registry: Registry, champion: RegisteredModel) -> str:
     """Return why an experiment keeps the champion's model, "" where none does."""
     newest = next(iter(ExperimentRecords(registry).newest()), None)
-    if newest is None or newest.plan.source != champion.tags.get("source", ""):
+    if newest is None or newest.plan.market != champion.tags.get("market"):
         return ""
     model, plan = champion.tags.get("model", ""), newest.plan
     if newest.state == "running" and model == plan.champion:
@@ -156,12 +156,12 @@ def held_by(registry: Registry, champion: RegisteredModel) -> str:
 
 
 def find_challenger(
-    candidates: Sequence[Evaluation | Unevaluated], chosen: str, source: str
+    candidates: Sequence[Evaluation | Unevaluated], chosen: str, market: str
 ) -> Challenger | None:
     """Return the challenger among the candidates, None where the chosen model is not compared."""
     registry = Registry()
     experiment = ExperimentRecords(registry).running() if registry.find() else None
-    if experiment is None or experiment.plan.source != source or experiment.plan.champion != chosen:
+    if experiment is None or experiment.plan.market != market or experiment.plan.champion != chosen:
         return None
     found = {each.model: each for each in candidates if isinstance(each, Evaluation)}
     challenger, champion = found.get(experiment.plan.challenger), found.get(chosen)

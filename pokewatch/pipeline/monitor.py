@@ -61,8 +61,8 @@ def measure_market(market: Market) -> Measurement:
     registry, settings = Registry(), MonitorSettings.read()
     champion = registry.resolve()
     book = registry.open_book(champion)
-    require_market(market.open().market, champion, book)
-    panel = newest_prices(market, _day(registry.get_state(change_key(market.source))))
+    require_market(market.id, champion, book)
+    panel = newest_prices(market, _day(registry.get_state(change_key(market.id))))
     found = measure(panel, champion, book, registry, settings)
     _log(registry, champion, found)
     if found.measured_on < book.last_day:
@@ -113,7 +113,7 @@ def decide(market: Market, found: Measurement) -> Action:
     if found.measured_on.isoformat() < last_day:  # a model of that day would be refused
         return Action(False, f"the champion has prices up to {last_day}: later ones decide")
     _notify(found, settings)
-    keys = change_key(market.source), _retrained_key(market.source)
+    keys = change_key(market.id), _retrained_key(market.id)
     known, last = (_day(registry.get_state(key)) for key in keys)
     detected = found.changed_since(settings.monitor_drift)
     outdated = detected is not None
@@ -127,7 +127,7 @@ def decide(market: Market, found: Measurement) -> Action:
         found.measured_on, last, settings.retrain_cooldown_days, outdated, trainable_on
     )
     if changed and changed != known:
-        registry.set_state(change_key(market.source), changed.isoformat())
+        registry.set_state(change_key(market.id), changed.isoformat())
     return Action(
         due and settings.retrain,
         _why(found, due, outdated, last, trainable_on, settings),
@@ -145,7 +145,7 @@ def retrain(market: Market, measured_on: date, flow: Sequence[str]) -> None:
     The cool-down starts only after success: after a failure the next monitoring run tries again.
     """
     _run_pipeline(market, flow)
-    Registry().set_state(_retrained_key(market.source), measured_on.isoformat())
+    Registry().set_state(_retrained_key(market.id), measured_on.isoformat())
 
 
 def _run_pipeline(market: Market, flow: Sequence[str]) -> None:
@@ -173,8 +173,8 @@ def _day(text: str) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def _retrained_key(source: str) -> str:
-    return f"retrained_on.{source}"
+def _retrained_key(market: str) -> str:
+    return f"retrained_on.{market}"
 
 
 def _notify(found: Measurement, settings: MonitorSettings) -> None:

@@ -30,6 +30,11 @@ class Market:
     last_day: date | None = None
     market: str = ""
 
+    @property
+    def id(self) -> str:
+        """The id of the market, named or not."""
+        return self.open().market
+
     def open(self) -> Source:
         """Return the source of the prices."""
         return open_source(

@@ -117,6 +117,7 @@ def _log_and_register(
             "git_commit": facts.git_commit,
             "model": facts.model,
             "source": facts.source,
+            "market": facts.market,
             SKILL: str(evaluation["skill"]),
             LAST_DAY: written.last_day.isoformat(),
             DIGEST: digest,

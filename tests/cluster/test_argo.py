@@ -313,7 +313,7 @@ def test_the_monitor_starts_the_daily_flow_by_the_api(
         for each in workflow["spec"]["arguments"]["parameters"]
     }
     assert {name: str(given[name]) for name in market.parameters()} == market.parameters()
-    assert Registry().get_state("retrained_on.simulated") == "2026-01-31"
+    assert Registry().get_state("retrained_on.simulated-0") == "2026-01-31"
 
 
 def test_a_retraining_that_cannot_be_started_starts_no_cool_down(
@@ -326,7 +326,7 @@ def test_a_retraining_that_cannot_be_started_starts_no_cool_down(
             monkeypatch.setenv(name, value)
         with pytest.raises(RetrainError, match=r"flow\.py ended with 1"):
             retrain(Market("simulated", 400), date(2026, 1, 31), [str(FLOW), "--production"])
-    assert Registry().get_state("retrained_on.simulated") == ""
+    assert Registry().get_state("retrained_on.simulated-0") == ""
 
 
 def test_what_the_account_may_do_is_what_argo_and_the_monitor_need() -> None:

@@ -52,6 +52,7 @@ def register(
     given = {
         "data_version": "dv",
         "source": "simulated",
+        "market": "simulated-0",
         "model": model,
         LAST_DAY: day(last).isoformat(),
     }

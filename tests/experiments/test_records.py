@@ -33,7 +33,7 @@ def test_an_experiment_is_recorded_with_its_plan(champion: RegisteredModel) -> N
     assert found == started
     assert (found.number, found.state, found.verdict) == (1, "running", "continue")
     assert (found.plan.champion, found.plan.challenger) == ("local_level", "boosted")
-    assert (found.plan.source, found.plan.rule) == ("simulated", RULE)
+    assert (found.plan.market, found.plan.rule) == ("simulated-0", RULE)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_another_champion_stops_the_experiment(champion: RegisteredModel, tmp_pa
 
 def test_another_market_leaves_the_experiment_alone(champion: RegisteredModel) -> None:
     ExperimentRecords(Registry()).start("boosted", Rule(horizon=7))
-    elsewhere = replace(champion, tags={**champion.tags, "source": "tcgcsv"})
+    elsewhere = replace(champion, tags={**champion.tags, "market": "simulated-7"})
     assert updated(elsewhere, 59) is None
     assert ExperimentRecords(Registry()).running() is not None
 

@@ -23,7 +23,7 @@ def test_the_experiment_of_a_named_market_has_its_challenger_evaluated(
     from flow import PokeWatchFlow
 
     package = "pokewatch.pipeline"
-    monkeypatch.setattr(f"{package}.experiments.with_challenger", lambda _, source: [source])
+    monkeypatch.setattr(f"{package}.experiments.with_challenger", lambda _, market: [market])
     monkeypatch.setattr(f"{package}.selection.with_champion", list)
     monkeypatch.setattr(f"{package}.collection.market_change", lambda _: None)
     asked: list[object] = []
@@ -34,14 +34,14 @@ def test_the_experiment_of_a_named_market_has_its_challenger_evaluated(
         checks=[],
         models=["last"],
         source="simulated",
-        collected=SimpleNamespace(source="file", last_day="2026-01-04"),
+        collected=SimpleNamespace(market="file-prices", last_day="2026-01-04"),
         replace=False,
         shards=1,
         features=None,
         next=lambda *_, **__: None,
     )
     PokeWatchFlow._flow_cls.plan(run)
-    assert (run.models, asked) == (["file"], ["2026-01-04"])
+    assert (run.models, asked) == (["file-prices"], ["2026-01-04"])
     run.replace = True
     PokeWatchFlow._flow_cls.plan(run)
     assert len(asked) == 1, "older prices are replaced on request"

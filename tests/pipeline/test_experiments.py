@@ -69,16 +69,16 @@ def test_the_rule_is_that_of_the_settings(
 
 
 def test_the_challenger_is_a_candidate_of_its_market(registry: Registry) -> None:
-    assert with_challenger(["median7"], "simulated") == ["median7"]
+    assert with_challenger(["median7"], "simulated-0") == ["median7"]
     running(registry)
-    assert with_challenger(["median7"], "simulated") == ["median7", "boosted"]
-    assert with_challenger(["median7", "boosted"], "simulated") == ["median7", "boosted"]
-    assert with_challenger(["median7"], "tcgcsv") == ["median7"]
+    assert with_challenger(["median7"], "simulated-0") == ["median7", "boosted"]
+    assert with_challenger(["median7", "boosted"], "simulated-0") == ["median7", "boosted"]
+    assert with_challenger(["median7"], "simulated-7") == ["median7"]
 
 
 def test_a_first_run_has_no_experiment(registry_home: Path) -> None:
-    assert with_challenger(["median7"], "simulated") == ["median7"]
-    assert find_challenger([], "median7", "simulated") is None
+    assert with_challenger(["median7"], "simulated-0") == ["median7"]
+    assert find_challenger([], "median7", "simulated-0") is None
 
 
 @pytest.mark.slow
@@ -90,16 +90,18 @@ def test_the_pipeline_keeps_the_champions_model_and_registers_the_challenger_bes
     names = ["rolling_mean", "median7"]
     candidates = [evaluate_candidate(version, name, 7) for name in names]
     free = select_model(candidates)
-    assert find_challenger(candidates, free.model, "simulated") is None, "none runs"
+    assert find_challenger(candidates, free.model, "simulated-0") is None, "none runs"
     ExperimentRecords(registry).start("median7", Rule(horizon=7))
     held = select_model(candidates)
     assert held.model == "rolling_mean"
     assert held.reasons == ("rolling_mean stays while experiment 1 compares it with median7",)
-    challenger = find_challenger(candidates, held.model, "simulated")
+    challenger = find_challenger(candidates, held.model, "simulated-0")
     assert challenger is not None
     assert (challenger.experiment, challenger.model) == (1, "median7")
-    assert find_challenger(candidates, "median7", "simulated") is None, "the champion's model left"
-    assert find_challenger(candidates[:1], held.model, "simulated") is None, "not evaluated"
+    assert find_challenger(candidates, "median7", "simulated-0") is None, (
+        "the champion's model left"
+    )
+    assert find_challenger(candidates[:1], held.model, "simulated-0") is None, "not evaluated"
 
     before = registry.resolve(CHALLENGER)
     evaluation = candidates[1].to_dict()
@@ -220,6 +222,6 @@ def test_a_winner_without_any_version_waits(registry: Registry) -> None:
 def test_another_market_is_not_held(registry: Registry) -> None:
     running(registry)
     champion = registry.resolve()
-    elsewhere = replace(champion, tags={**champion.tags, "source": "tcgcsv"})
+    elsewhere = replace(champion, tags={**champion.tags, "market": "simulated-7"})
     assert held_by(registry, elsewhere) == ""
     assert held_by(registry, replace(champion, tags={**champion.tags, "model": "last"})) == ""

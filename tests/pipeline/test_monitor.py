@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -128,12 +129,12 @@ def test_a_change_is_found_notified_once_and_stored(
         past = decide(selected(SHORT + 4), noticed)
         assert not past.retrain
         assert "later ones decide" in past.why
-        assert Registry().get_state(change_key("simulated")) == ""
+        assert Registry().get_state(change_key("simulated-0")) == ""
         assert not [title for title in listener.titles() if "out of bounds" in title]
     action = decide(selected(SHORT + 4), noticed)
     assert action.retrain
     assert "drift of moves" in action.why
-    changed = Registry().get_state(change_key("simulated"))
+    changed = Registry().get_state(change_key("simulated-0"))
     assert date.fromisoformat(changed) == START + timedelta(days=SHORT)
     assert decide(selected(SHORT + 4), noticed).retrain, "nothing has been trained yet"
     retrain(selected(SHORT + 4), noticed.measured_on, pipeline(registry_home, 0))
@@ -271,9 +272,21 @@ def test_failed_training_starts_no_cool_down(registry_home: Path) -> None:
     market = selected(SHORT)
     with pytest.raises(RetrainError, match=r"flow3\.py ended with 3"):
         retrain(market, START, pipeline(registry_home, 3))
-    assert Registry().get_state("retrained_on.simulated") == ""
+    assert Registry().get_state("retrained_on.simulated-0") == ""
     retrain(market, START, pipeline(registry_home, 0))
-    assert Registry().get_state("retrained_on.simulated") == START.isoformat()
+    assert Registry().get_state("retrained_on.simulated-0") == START.isoformat()
+
+
+def test_another_market_of_the_same_source_has_a_state_of_its_own(registry_home: Path) -> None:
+    registry, other = Registry(), replace(selected(SHORT), seed=7)
+    registry.set_state(change_key("simulated-0"), START.isoformat())
+    retrain(other, START, pipeline(registry_home, 0))
+    assert registry.get_state("retrained_on.simulated-0") == ""
+    assert registry.get_state("retrained_on.simulated-7") == START.isoformat()
+    collected = [
+        collect_prices("simulated", start=START, end=START, cards=20, seed=seed) for seed in (0, 7)
+    ]
+    assert list(map(market_change, collected)) == [START, None]
 
 
 @pytest.mark.slow
@@ -285,7 +298,7 @@ def test_unchanging_quotes_are_notified_and_not_trained_on(
     action = decide(selected(SHORT + 4), measure_market(selected(SHORT + 4)))
     assert not action.retrain
     assert "at fault" in action.why
-    assert Registry().get_state(change_key("simulated")) == ""
+    assert Registry().get_state(change_key("simulated-0")) == ""
     assert any("drift of unchanged" in title for title in listener.titles())
     assert any("stale" in title for title in listener.titles())
 
@@ -345,7 +358,9 @@ def test_day_by_day_the_coverage_of_what_is_served_comes_back(registry_home: Pat
             retrained.append(day)
     assert change <= retrained[0] <= change + 4
     assert len(retrained) <= 4, retrained
-    trainable = (date.fromisoformat(Registry().get_state(change_key("simulated"))) - START).days + 9
+    trainable = (
+        date.fromisoformat(Registry().get_state(change_key("simulated-0"))) - START
+    ).days + 9
     assert min(covered[day] for day in range(change, trainable)) < 0.8
     after = [covered[day] for day in range(trainable + 1 + 7, last + 1)]
     assert 0.88 <= np.mean(after) <= 0.92, (retrained, refused, covered)
