@@ -17,8 +17,8 @@ import numpy as np
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.signals import decide_quotes, finite
 from pokewatch.watches.conditions import CardDay, Condition, holds
-from pokewatch.watches.outbox import NO_RECEIVER
-from pokewatch.watches.store import NewDelivery, Verdict, Watch, WatchStore
+from pokewatch.watches.outbox import NO_RECEIVER, NewDelivery
+from pokewatch.watches.store import Verdict, Watch, WatchStore
 
 
 @dataclass(slots=True)

@@ -24,6 +24,17 @@ _JITTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A notification of a crossing to one receiver; see the columns of `DELIVERIES`."""
+
+    id: str
+    target: str | None
+    receiver: str
+    title: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A delivery as stored; times are Unix times. `receiver` is a host, or a digest."""
 

@@ -8,7 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
@@ -16,10 +16,12 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from pokewatch.errors import ReusedKeyError, UnknownWatchError, WatchError
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import DELIVERIES, REQUESTS, WATCHES, WatchDatabase
+from pokewatch.watches.outbox import NewDelivery
 from pokewatch.watches.webhooks import new_secret
 
 LOCAL = ""
 REPLAY_SECONDS = 86_400  # how long a request with an idempotency key is answered the same
+SAME_SECONDS = 60  # how long a form that was sent twice is answered the same
 JUDGED_TOGETHER = 1_000  # watches in one transaction
 
 WatchState = Literal["armed", "fired", "disarmed"]
@@ -60,11 +62,11 @@ class Watch:
     webhook: str | None
     secret: str | None
     created_at: float
-    fired: bool
-    reason: str | None
-    crossings: int
-    crossed_on: str | None
-    judged: str
+    fired: bool = False
+    reason: str | None = None
+    crossings: int = 0
+    crossed_on: str | None = None
+    judged: str = ""
     market: str = ""
 
     @property
@@ -77,17 +79,6 @@ class Watch:
     def judged_on(self) -> str | None:
         """The market day of the prices that it was last judged by."""
         return self.judged[:10] or None
-
-
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """A notification of a crossing to one receiver; see the columns of `DELIVERIES`."""
-
-    id: str
-    target: str | None
-    receiver: str
-    title: str
-    payload: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +113,23 @@ class WatchStore:
         """Close the connections to the database."""
         self._database.close()
 
-    def create(self, owner: str, new: NewWatch, idempotency: Idempotency = None) -> Watch:
+    def create(
+        self, owner: str, new: NewWatch, idempotency: Idempotency = None, *, once: bool = False
+    ) -> Watch:
         """Create a watch and return it with its secret.
 
         `idempotency` is a key and the digest of the request that it came with. For a day the same
-        pair creates nothing and returns the same watch. Raise ReusedKeyError for the key with
-        another digest, WatchError if the owner has too many watches.
+        pair creates nothing and returns the same watch. With `once`, an equal watch of the owner is
+        returned instead, with its secret if it is at most SAME_SECONDS old. Raise ReusedKeyError
+        for the key with another digest, WatchError if the owner has too many watches.
         """
         with self._database.transaction(lock=f"watches of {owner}") as connection:
             if idempotency is not None:
                 self._forget_requests(connection)
                 if (earlier := _replayed(connection, owner, *idempotency)) is not None:
                     return earlier
+            if once and (same := self._same(connection, owner, new)) is not None:
+                return same
             self._require_room(connection, owner)
             watch = self._new(owner, new)
             connection.execute(insert(WATCHES), [_columns(watch)])
@@ -166,8 +162,7 @@ class WatchStore:
     def secret(self, watch_id: str) -> str | None:
         """Return the secret that signs the webhooks of a watch, None without a webhook."""
         with self._database.transaction() as connection:
-            query = select(WATCHES.c.secret).where(WATCHES.c.id == watch_id)
-            return connection.scalar(query)
+            return connection.scalar(select(WATCHES.c.secret).where(WATCHES.c.id == watch_id))
 
     def remove(self, watch_id: str, owner: str | None = None) -> Watch:
         """Remove a watch with its deliveries, and return it. Raise UnknownWatchError."""
@@ -245,13 +240,18 @@ class WatchStore:
             webhook=new.webhook,
             secret=new_secret() if new.webhook else None,
             created_at=self._clock(),
-            fired=False,
-            reason=None,
-            crossings=0,
-            crossed_on=None,
-            judged="",
             market=new.market,
         )
+
+    def _same(self, connection: Connection, owner: str, new: NewWatch) -> Watch | None:
+        wanted = {"owner": owner, "card_id": new.card_id, "market": new.market}
+        wanted |= asdict(new.condition) | {"webhook": new.webhook}
+        query = select(WATCHES).where(*(WATCHES.c[name] == wanted[name] for name in wanted))
+        row = connection.execute(query.order_by(WATCHES.c.created_at)).mappings().first()
+        if row is None:
+            return None
+        recent = row["created_at"] >= self._clock() - SAME_SECONDS
+        return replace(_watch(row), secret=row["secret"] if recent else None)
 
     def _require_room(self, connection: Connection, owner: str) -> None:
         if owner == LOCAL:

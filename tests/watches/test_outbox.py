@@ -5,8 +5,8 @@ import pytest
 
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
-from pokewatch.watches.outbox import KEPT_SECONDS, RETRY_SECONDS, Claim, Outbox
-from pokewatch.watches.store import LOCAL, NewDelivery, NewWatch, Verdict, WatchStore
+from pokewatch.watches.outbox import KEPT_SECONDS, RETRY_SECONDS, Claim, NewDelivery, Outbox
+from pokewatch.watches.store import LOCAL, NewWatch, Verdict, WatchStore
 from tests.watches.conftest import Clock
 
 HOOK = "https://hooks.example/x"

@@ -1,11 +1,19 @@
 import threading
+from dataclasses import replace
 
 import pytest
 
 from pokewatch.errors import ReusedKeyError, UnknownWatchError, WatchError
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
-from pokewatch.watches.store import LOCAL, REPLAY_SECONDS, NewWatch, Verdict, WatchStore
+from pokewatch.watches.store import (
+    LOCAL,
+    REPLAY_SECONDS,
+    SAME_SECONDS,
+    NewWatch,
+    Verdict,
+    WatchStore,
+)
 from tests.watches.conftest import Clock
 
 HOOK = "https://hooks.example/x"
@@ -109,6 +117,19 @@ def test_the_same_request_at_once_creates_one(database: WatchDatabase) -> None:
         thread.join()
     assert len(store.list()) == 1
     assert {each.id for each in made} == {store.list()[0].id}
+
+
+def test_a_watch_that_is_to_be_created_once_is_not_created_again(
+    store: WatchStore, clock: Clock
+) -> None:
+    made = store.create("key", watch(webhook=HOOK), once=True)
+    assert store.create("key", watch(webhook=HOOK), once=True) == made
+    for other in (watch(), watch(41.0, HOOK)):
+        assert store.create("key", other, once=True).id != made.id
+    assert store.create("key", watch(webhook=HOOK), once=True).id == made.id, "whatever the limit"
+    assert store.create("other", watch(webhook=HOOK), once=True).id != made.id
+    clock.now += SAME_SECONDS + 1
+    assert store.create("key", watch(webhook=HOOK), once=True) == replace(made, secret=None)
 
 
 def test_watches_move_to_a_rotated_key_or_go_with_it(store: WatchStore) -> None:

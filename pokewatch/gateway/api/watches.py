@@ -111,11 +111,16 @@ class WatchEndpoints:
         return 200, [JSON, NO_STORE], _encode(answer)
 
     async def add(
-        self, request: WatchRequest, context: RequestContext, key: str | None = None
+        self,
+        request: WatchRequest,
+        context: RequestContext,
+        key: str | None = None,
+        *,
+        once: bool = False,
     ) -> Watch:
         """Create the watch of a request, or return that of an earlier one with the same `key`.
 
-        Raise ProblemError.
+        With `once`, an equal one of the same owner is returned instead. Raise ProblemError.
         """
         owner = _owner(context)
         idempotency = None
@@ -125,11 +130,8 @@ class WatchEndpoints:
             if earlier is not None:
                 return earlier
         new = await self._new(request, context)
-        return await self._run(self._store.create, owner, new, idempotency)
-
-    def market_of(self, request: WatchRequest) -> str:
-        """Return the id of the market that a request is about. Raise ProblemError."""
-        return self._markets.of_card(request.card_id, request.market).id
+        create = partial(self._store.create, once=once)
+        return await self._run(create, owner, new, idempotency)
 
     async def of_key(self, context: RequestContext) -> list[Watch]:
         """Return the watches of the key. Raise ProblemError."""

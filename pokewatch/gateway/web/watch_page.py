@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from pokewatch.contract import MAX_WATCH_CHANGE, MIN_WATCH_CHANGE
 from pokewatch.gateway.api.card_names import CardName, names_of
-from pokewatch.gateway.api.watch_schemas import WatchRequest, condition_of
+from pokewatch.gateway.api.watch_schemas import WatchRequest
 from pokewatch.gateway.api.watches import WatchEndpoints
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.faults import located
@@ -77,10 +77,7 @@ class WatchPage:
     async def _add(self, context: RequestContext, form: dict[str, str]) -> Answer:
         try:
             request = _request(form)
-            market = self._endpoints.market_of(request)
-            made = _same(request, market, await self._endpoints.of_key(context))
-            if made is None:
-                made = await self._endpoints.add(request, context)
+            made = await self._endpoints.add(request, context, once=True)  # however often sent
         except ProblemError as problem:
             return await self._page(context, problem=problem, given=form)
         if made.secret is None:
@@ -179,13 +176,3 @@ def _percentage(text: str) -> float:
         detail = f"{text[:40]!r} is an amount of money: enter a percentage, such as 10%"
         raise invalid("/amount", detail)
     return float(number)
-
-
-def _same(request: WatchRequest, market: str, watches: list[Watch]) -> Watch | None:
-    """Return the watch of `market` that a form, sent twice, has created already."""
-    wanted = (market, condition_of(request.condition), request.webhook or None)
-    for watch in watches:
-        card = request.card_id in (watch.card_id, watch.slug)
-        if card and wanted == (watch.market, watch.condition, watch.webhook):
-            return watch
-    return None

@@ -97,7 +97,7 @@ def test_watches_belong_to_their_key(own: Gateway) -> None:
 
 
 def test_the_notifications_of_a_watch_are_shown(own: Gateway) -> None:
-    from pokewatch.watches.store import NewDelivery
+    from pokewatch.watches.outbox import NewDelivery
 
     made = create(own, BELOW | {"webhook": HOOK})
     store: WatchStore = own.app.assembly._watches._store

@@ -1,14 +1,18 @@
 """The page of watches and the form on a card's page, without JavaScript."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Barrier
+from time import time
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from pokewatch.watches.store import NewDelivery, Verdict
+from pokewatch.watches.outbox import NewDelivery
+from pokewatch.watches.store import SAME_SECONDS, Verdict
 from tests.gateway.conftest import Gateway
 from tests.gateway.web.pages import BROWSER, page, words
 from tests.gateway.web.test_browser import browser, opened, serious_faults
@@ -75,8 +79,23 @@ def test_the_secret_of_a_webhook_is_shown_once(keyed: Gateway) -> None:
         assert "whsec_" in made.text
         assert made.headers["cache-control"] == "no-store"
         again = add(browser, webhook="https://example.com/hook")
-        assert "whsec_" not in again.text
-        assert len(keyed.get("/watches").json()["watches"]) == 1, "sent twice, created once"
+        assert "whsec_" in again.text, "browsers show the answer to the second of two clicks"
+        keyed.app.assembly._watches._store._clock = lambda: time() + SAME_SECONDS + 1
+        later = add(browser, webhook="https://example.com/hook")
+        assert "whsec_" not in later.text
+        assert len(keyed.get("/watches").json()["watches"]) == 1, "sent thrice, created once"
+
+
+def test_a_form_that_is_sent_twice_at_once_adds_one_watch(keyed: Gateway) -> None:
+    barrier = Barrier(6)
+
+    def click(visitor: httpx.Client) -> int:
+        barrier.wait()
+        return add(visitor).status_code
+
+    with session(keyed) as visitor, ThreadPoolExecutor(6) as threads:
+        assert set(threads.map(click, [visitor] * 6)) == {200}
+    assert len(keyed.get("/watches").json()["watches"]) == 1
 
 
 @pytest.mark.parametrize(
