@@ -6,7 +6,7 @@ import pytest
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http.middleware import RequestContext
-from pokewatch.gateway.web.sessions import COOKIE, SESSION_SECONDS, Sessions
+from pokewatch.gateway.web.sessions import SESSION_SECONDS, Sessions
 from tests.gateway.clock import Clock
 
 
@@ -75,7 +75,7 @@ def test_a_forged_cookie_is_refused(store: KeyStore, clock: Clock) -> None:
         "x",
         "",
     ):
-        assert sessions.find(context(f"{COOKIE}={value}")) is None, value
+        assert sessions.find(context(f"pokewatch_session={value}")) is None, value
     assert sessions.find(context("")) is None
     assert sessions.find(context("=;;==")) is None
 
@@ -87,7 +87,7 @@ def test_cookies_of_any_form_take_no_time(store: KeyStore, clock: Clock, text: s
     long = text * (20_000 // len(text))
     began = process_time()
     assert sessions.find(context(f'other="{long}"')) is None
-    assert sessions.find(context(f'{COOKIE}="{long}"')) is None
+    assert sessions.find(context(f'pokewatch_session="{long}"')) is None
     assert sessions.find(context(f'other="{long}";\t{cookie} ; more="{long}"')) is not None
     assert process_time() - began < 0.5
 
@@ -104,6 +104,23 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     assert sessions.cookie(key, context(x_forwarded_proto="https"))[1].endswith(b"; Secure")
     assert sessions.cookie(key, context(scheme="https"))[1].endswith(b"; Secure")
     assert b"Max-Age=0" in sessions.ended(context())[1]
+
+
+@pytest.mark.parametrize("host", ["cards.example", "127.0.0.1:{}", "[::1]:{}", "cards.example:{}"])
+def test_gateways_on_two_ports_of_a_host_have_their_own_sessions(
+    store: KeyStore, clock: Clock, host: str
+) -> None:
+    sessions, cache, cookie = started(store, clock)
+    key = cache.by_id(cookie.partition("=")[2].partition(".")[0])
+    assert key is not None
+    one, other = (context(host=host.format(port)) for port in (8000, 8010))
+    names = [sessions.cookie(key, each)[1].partition(b"=")[0] for each in (one, other)]
+    same = "{" not in host  # a port that is not named is that of the scheme
+    assert (names[0] == names[1]) is same
+    value = cookie.partition("=")[2]
+    both = f"{names[0].decode()}={value}; {names[1].decode()}=of.another.gateway"
+    assert (sessions.find(context(both, host=host.format(8000))) is None) is same
+    assert sessions.find(context(both, host=host.format(8010))) is None
 
 
 @pytest.mark.parametrize(
