@@ -1,6 +1,7 @@
 """MLServer and the gateway on one machine, started and stopped together, or as one process."""
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -156,6 +157,22 @@ class Stack:
                 process.kill()
             for process in processes:
                 process.wait()
+
+
+@contextlib.contextmanager
+def log_folder(logs: Path, port: int) -> Iterator[Path]:
+    """Yield the folder for the logs of this process.
+
+    It is `logs`, or one for the gateway's port in it while another process writes to `logs`.
+    """
+    logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (logs / "serve.lock").open("w") as lock:
+        folder = logs
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            folder = logs / str(port)
+        yield folder
 
 
 def models_folder(settings: ServingSettings) -> Path:

@@ -33,10 +33,11 @@ def serve(in_process: bool) -> None:
     They serve the champion; after a deploy they switch to the new one without a restart. Ctrl-C
     or closing the terminal stops both. Notifications of watches that are due are sent meanwhile.
 
-    Their logs are mlserver.log and gateway.log in POKEWATCH_HOME/logs; those of the previous
-    start are renamed to .log.1. POKEWATCH_ACCESS_LOG=true adds a line per request.
+    Their logs are mlserver.log and gateway.log in POKEWATCH_HOME/logs, or in a folder of it that
+    is named by the port of the gateway while another `pokewatch serve` writes there. Those of the
+    previous start are renamed to .log.1. POKEWATCH_ACCESS_LOG=true adds a line per request.
     """
-    from pokewatch.cli.local_stack import Stack
+    from pokewatch.cli.local_stack import Stack, log_folder
     from pokewatch.gateway.auth.key_lease import Lease
     from pokewatch.pipeline.watches import delivering
     from pokewatch.settings import GatewaySettings, Home, ServingSettings
@@ -47,14 +48,15 @@ def serve(in_process: bool) -> None:
     (card,) = strongest_signals(book, 1)
     warn_of_old_prices(book.last_day)
     _stop_on_signals()
-    settings = ServingSettings.read(), GatewaySettings.read()
-    stack = Stack(*settings, Home.read().logs, in_process=in_process)
+    models, api = ServingSettings.read(), GatewaySettings.read()
     lease = None
     try:
         started = "the gateway" if in_process else "MLServer and the gateway"
-        click.echo(f"Starting {started}; the logs are in {stack.logs}")
         with ExitStack() as running:
-            with waiting_bar("Starting", stack.logs / "start.seconds", 10.0):
+            logs = running.enter_context(log_folder(Home.read().logs, api.gateway_port))
+            stack = Stack(models, api, logs, in_process=in_process)
+            click.echo(f"Starting {started}; the logs are in {logs}")
+            with waiting_bar("Starting", logs / "start.seconds", 10.0):
                 running.enter_context(stack.running())
             running.enter_context(delivering())
             lease = Lease(key_store(), "serve")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.cli.local_stack import Stack, not_ready
+from pokewatch.cli.local_stack import Stack, log_folder, not_ready
 from pokewatch.settings import GatewaySettings, ServingSettings
 from tests.answering import answering
 from tests.serving.server import free_ports
@@ -25,6 +25,15 @@ def test_the_gateway_is_asked_at_an_address_of_this_machine(
 ) -> None:
     gateway = GatewaySettings.read(gateway_host=host, gateway_port=8000)
     assert Stack(ServingSettings.read(), gateway, tmp_path).gateway_url == url
+
+
+def test_the_logs_of_two_at_once_are_in_two_folders(tmp_path: Path) -> None:
+    """The second one renamed the files that the first was writing, and took their names."""
+    logs = tmp_path / "home" / "logs"
+    with log_folder(logs, 8000) as first, log_folder(logs, 8010) as second:
+        assert (first, second) == (logs, logs / "8010")
+    with log_folder(logs, 8010) as later:
+        assert later == logs
 
 
 @pytest.mark.parametrize(
