@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -53,10 +54,16 @@ def fault_in(body: bytes, error: msgspec.ValidationError, decoder: Any) -> Probl
     `decoder` is the one that raised the error.
     """
     try:
-        given = msgspec.json.Decoder(Any, float_hook=float).decode(body)
+        given = msgspec.json.Decoder(Any, float_hook=_number).decode(body)
     except (ValueError, RecursionError):  # the error came before what cannot be decoded
         given = _NOT_GIVEN
     return invalid(*located(str(error), getattr(decoder, "type", None), given))
+
+
+def _number(text: str) -> float | str:
+    """Return a number, as its text if no float64 is as large."""
+    number = float(text)
+    return number if isfinite(number) else text
 
 
 def located(message: str, model: Any = None, given: Any = _NOT_GIVEN) -> tuple[str, str]:
@@ -156,15 +163,21 @@ def _described(detail: str, value: Any) -> str:
         length = len(value) if isinstance(value, str | list | dict) else _NOT_GIVEN
         return f"must have {_BOUNDS[match[2]]} {match[3]} {units}" + _but(length)
     if match := _WRONG_NUMBER.fullmatch(detail):
-        shown = value[:_SHOWN] if isinstance(value, str) else value
-        return f"must be {_BOUNDS[match[1]]} {match[2].removesuffix('.0')}" + _but(shown)
+        return f"must be {_BOUNDS[match[1]]} {match[2].removesuffix('.0')}" + _but(_shown(value))
     if match := _WRONG_TEXT.fullmatch(detail):
         known = [text for pattern, text in _TEXTS.items() if repr(pattern)[1:-1] in match[1]]
         shown = repr(value[:_SHOWN]) if isinstance(value, str) else value
         return (known[0] if known else f"must match {match[1]}") + _but(shown)
     if detail.endswith("that's a multiple of 1.0"):
-        return "must be a whole number" + _but(value)
-    return "is out of range" if detail in _OUT_OF_RANGE else detail
+        return "must be a whole number" + _but(_shown(value))
+    if detail in _OUT_OF_RANGE:
+        return "is out of range" + ("" if value is _NOT_GIVEN else f": {_shown(value)}")
+    return detail
+
+
+def _shown(number: Any) -> Any:
+    """Return a number, or the text of one, at a length that can be read."""
+    return number if number is _NOT_GIVEN else str(number)[:_SHOWN]
 
 
 def _but(value: Any) -> str:

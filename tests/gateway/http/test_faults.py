@@ -1,4 +1,5 @@
 import re
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from pokewatch.contract import (
     MARKET_PATTERN,
     MONTH_PATTERN,
 )
+from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.bodies import decode
 from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.problems import ProblemError
@@ -62,6 +64,26 @@ def test_the_allowed_values_are_listed(body: str, pointer: str, detail: str) -> 
     with pytest.raises(ProblemError) as raised:
         decode(msgspec.json.Decoder(Choices).decode, body.encode())
     assert [(each.pointer, each.detail) for each in raised.value.errors] == [(pointer, detail)]
+
+
+class Numbers(msgspec.Struct):
+    price: float = 1.0
+    days: Annotated[int, Meta(le=365)] = 1
+
+
+@pytest.mark.parametrize("field", ["price", "days"])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 400], ids=["large", "small", "long"])
+def test_a_number_that_is_out_of_range_is_named(field: str, number: str) -> None:
+    for given, call in (
+        (f'{{"{field}": {number}}}', partial(decode, msgspec.json.Decoder(Numbers).decode)),
+        (f"{field}={number}", partial(parse_query, Numbers)),
+    ):
+        with pytest.raises(ProblemError) as raised:
+            call(given.encode())
+        detail = raised.value.errors[0].detail
+        bound = "must be at most 365, not" if (field, number[0]) == ("days", "9") else "is out of"
+        assert detail.startswith(bound)
+        assert detail.endswith(f" {number[:40]}")
 
 
 class Up(msgspec.Struct, tag_field="type", tag="up"):
