@@ -7,11 +7,11 @@ from urllib.parse import quote
 from msgspec import UNSET
 
 from pokewatch.contract import EXPORT_PREPARING, EXPORT_TYPES, ExportFormat, parse_history
+from pokewatch.gateway.api.downloads import DownloadLimit
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import ExportQuery, parse_query
 from pokewatch.gateway.http.middleware import REVALIDATE, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import (
-    OVERLOADED,
     PREPARING,
     RANGE,
     UNKNOWN_DATE,
@@ -31,7 +31,6 @@ from pokewatch.gateway.upstream.transport import ArrivingReply
 from pokewatch.gateway.upstream.v2_messages import decode_refusal
 from pokewatch.settings import GatewaySettings
 
-MAX_STREAMS = 16
 _PREPARE_SECONDS = 5.0  # that the model server may wait for a file, besides its usual time
 _MAX_REFUSAL = 65_536
 _MAX_HEADER = 200
@@ -39,15 +38,12 @@ _RETURNED = (b"content-length", b"content-range", b"etag", b"accept-ranges")
 
 
 class ExportEndpoints:
-    """Passes exports on, each as a stream of its own from upstream.
-
-    `streams` is the number in progress, at most MAX_STREAMS.
-    """
+    """Passes exports on, each as a stream of its own from upstream."""
 
     def __init__(self, markets: Markets, settings: GatewaySettings) -> None:
         self._markets = markets
         self._seconds = settings.upstream_seconds + _PREPARE_SECONDS
-        self.streams = 0
+        self.limit = DownloadLimit()
 
     async def parquet(self, context: RequestContext) -> Answer | StreamedAnswer:
         return await self._answer(context, "parquet")
@@ -63,11 +59,8 @@ class ExportEndpoints:
         path = f"{market.catalog}/export.{file_format}"
         if query.history is not UNSET:
             path += f"?history={quote(_checked(query.history))}"
-        if self.streams >= MAX_STREAMS:
-            raise ProblemError(OVERLOADED, f"{MAX_STREAMS} exports are in progress", retry_after=5)
         stack = contextlib.AsyncExitStack()
-        self.streams += 1
-        stack.callback(self._ended)
+        stack.enter_context(self.limit.counted(context))
         try:
             reply = await stack.enter_async_context(
                 market.transport.stream(path, _forwarded(context), self._seconds)
@@ -82,9 +75,6 @@ class ExportEndpoints:
         if not isinstance(answer, StreamedAnswer):
             await stack.aclose()
         return answer
-
-    def _ended(self) -> None:
-        self.streams -= 1
 
 
 def _checked(history: str) -> str:

@@ -1,6 +1,7 @@
 """GET /track-record.csv and /track-record.parquet: every forecast of the record, piece by piece."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Literal
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import UNSET
 
 from pokewatch.gateway.api.catalog_calls import record_call
 from pokewatch.gateway.api.changes_csv import CSV_HEADER
+from pokewatch.gateway.api.downloads import DownloadLimit
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import MonthQuery, RequiredMonthQuery, parse_query
@@ -29,6 +31,7 @@ class RecordDownloads:
 
     def __init__(self, markets: Markets) -> None:
         self._markets = markets
+        self.limit = DownloadLimit()
 
     async def csv(self, context: RequestContext) -> StreamedAnswer:
         """Return the forecasts of a month, or of all months."""
@@ -37,7 +40,7 @@ class RecordDownloads:
         market = self._markets.chosen(query.market)
         files = await _files(market, context, month)
         headers = [CSV_HEADER, NO_STORE, _file_name(market, month, "csv")]
-        return await _download(market, context, headers, files, "csv")
+        return await self._download(market, context, headers, files, "csv")
 
     async def parquet(self, context: RequestContext) -> StreamedAnswer:
         """Return the file of a month."""
@@ -46,7 +49,21 @@ class RecordDownloads:
         files = await _files(market, context, query.month)
         headers = [_PARQUET_HEADER, NO_STORE, _file_name(market, query.month, "parquet")]
         headers += [(b"content-length", b"%d" % file.bytes) for file in files]
-        return await _download(market, context, headers, files, "parquet")
+        return await self._download(market, context, headers, files, "parquet")
+
+    async def _download(
+        self,
+        market: MarketBackend,
+        context: RequestContext,
+        headers: Sequence[Header],
+        files: Sequence[RecordFile],
+        kind: Format,
+    ) -> StreamedAnswer:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(self.limit.counted(context))
+            pieces = _pieces(market, files, kind, context.forwarded_headers())
+            parts = _parts(await anext(pieces), pieces)
+            return StreamedAnswer(200, headers, parts, stack.pop_all().aclose)
 
 
 async def _files(
@@ -55,17 +72,6 @@ async def _files(
     """Return the file of a month, or those of all."""
     found = await market.reader.read(record_call(), context.forwarded_headers())
     return [file for file in found.files if month in (None, file.month)]
-
-
-async def _download(
-    market: MarketBackend,
-    context: RequestContext,
-    headers: Sequence[Header],
-    files: Sequence[RecordFile],
-    kind: Format,
-) -> StreamedAnswer:
-    pieces = _pieces(market, files, kind, context.forwarded_headers())
-    return StreamedAnswer(200, headers, _parts(await anext(pieces), pieces))
 
 
 async def _pieces(

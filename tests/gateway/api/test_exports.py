@@ -6,12 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import httpx
 import pandas as pd
 import pytest
 
-from pokewatch.gateway.api import exports
+from pokewatch.gateway.api import downloads
 from tests.gateway.clock import until
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
@@ -254,7 +255,7 @@ def test_the_connection_upstream_ends_with_that_of_the_client(
         next(response.iter_raw())
 
     async def ended() -> bool:
-        return bool(gateway.app.assembly.exports.streams == 0)
+        return bool(gateway.app.assembly.exports.limit.running == 0)
 
     asyncio.run(until(ended))
     assert upstream.sent < size / 2
@@ -263,6 +264,25 @@ def test_the_connection_upstream_ends_with_that_of_the_client(
 def test_the_number_of_downloads_is_limited(
     make_gateway: Callable[..., Gateway], upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "MAX_STREAMS", 0)
+    monkeypatch.setattr(downloads, "MAX_DOWNLOADS", 0)
     response = make_gateway(upstream.url).get("/export.csv")
     assert_problem(response, 503, "overloaded")
+
+
+def test_a_key_that_reads_slowly_leaves_exports_to_others(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    size = 50_000_000
+    upstream.reply = head("200 OK", f"content-length: {size}", 'etag: "x"') + b"a" * size
+    gateway = make_gateway(upstream.url)
+    other = gateway.store.create("other", scopes=["batch"])
+    gateway.app.assembly.key_cache.refresh()
+    with httpx.Client(headers={"X-API-Key": gateway.key.key}) as slow, ExitStack() as open_ones:
+        for _ in range(downloads.MAX_OF_A_CALLER):
+            open_ones.enter_context(slow.stream("GET", f"{gateway.url}/export.csv"))
+        refused = gateway.get("/export.csv")
+        assert_problem(refused, 429, "rate-limited")
+        assert refused.json()["detail"].startswith("4 downloads of yours are in progress")
+        assert refused.headers["retry-after"] == "5"
+        upstream.reply = head("200 OK", "content-length: 2", 'etag: "x"') + b"ab"
+        assert gateway.get("/export.csv", key=other.key).content == b"ab"

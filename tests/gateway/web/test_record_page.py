@@ -12,6 +12,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from pokewatch.gateway.api import downloads
 from pokewatch.gateway.api.record_schemas import RecordEstimate, RecordIssue, RecordScores
 from pokewatch.gateway.web.formats import figure
 from pokewatch.gateway.web.record_page import (
@@ -175,6 +176,18 @@ def test_downloads_that_are_refused(
     assert response.status_code == status
     assert response.json()["type"] == f"/docs#{kind}"
     assert four_months.gateway.get(f"/track-record{query}", key="").status_code == 401
+
+
+@pytest.mark.parametrize("prefix", ["", "/page-data"])
+def test_downloads_of_one_caller_are_limited(
+    four_months: Recorded, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "MAX_OF_A_CALLER", 0)
+    key = "" if prefix else None
+    refused = four_months.gateway.get(f"{prefix}/track-record.csv", key=key)
+    assert refused.status_code == 429
+    assert "downloads of yours are in progress" in refused.text
+    assert four_months.gateway.app.assembly._records.limit.running == 0
 
 
 def test_pages_with_keys_offer_downloads_to_sessions_alone(
