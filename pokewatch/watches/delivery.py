@@ -1,4 +1,4 @@
-"""Sending the deliveries that are due, each receiver's one after the other."""
+"""Sending the deliveries that are due, those of a queue one after the other."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from typing import Any
 from pokewatch import notify
 from pokewatch.errors import WatchError
 from pokewatch.settings import NotifySettings, PriceWatchSettings
-from pokewatch.watches.outbox import FAILED, NO_RECEIVER, SENT, Claim, Delivery, Outbox
+from pokewatch.watches.outbox import FAILED, NO_RECEIVER, SENT, Claim, Delivery, Outbox, Queue
 from pokewatch.watches.store import Watch
 from pokewatch.watches.webhooks import WebhookError, WebhookSender, signed_headers
 
@@ -55,7 +55,7 @@ class Deliverer:
         self._clock = clock
         self._claim_seconds = claim_seconds
         self._lock = threading.Lock()
-        self._busy: set[str] = set()
+        self._busy: set[Queue] = set()
 
     @classmethod
     def configured(cls, outbox: Outbox) -> "Deliverer":
@@ -78,17 +78,17 @@ class Deliverer:
                 states = self._deliver(claim)
             finally:
                 with self._lock:
-                    self._busy.discard(claim.delivery.receiver)
+                    self._busy.discard(claim.queue)
             with self._lock:
                 for state in states:
                     found.count(state)
 
     def _claim(self) -> Claim | None:
-        """Claim a delivery to a receiver that no other thread is sending to."""
+        """Claim a delivery of a queue that no other thread is sending."""
         with self._lock:
             claim = self._outbox.claim(self._claim_seconds, self._busy)
             if claim is not None:
-                self._busy.add(claim.delivery.receiver)
+                self._busy.add(claim.queue)
             return claim
 
     def _deliver(self, claim: Claim) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, delete, func, select, update
+from sqlalchemy import RowMapping, Select, and_, case, delete, func, select, tuple_, update
 
 from pokewatch.watches.database import DELIVERIES, WATCHES, WatchDatabase
 
@@ -53,12 +53,21 @@ class Delivery:
     ended_at: float | None
 
 
+Queue = tuple[str, str]  # the owner of the watch, "" for an address of the operator; the receiver
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery that this process may send until `delivery.claimed_until`."""
+    """A delivery that this process may send until `delivery.claimed_until`.
+
+    Those of one `queue` are sent one after the other: an owner's to a host, or all to an address of
+    the operator. A host that is slow for one owner, as only that owner's path may be, thus does not
+    hold up others.
+    """
 
     delivery: Delivery
     secret: str | None
+    queue: Queue
 
 
 class Outbox:
@@ -74,15 +83,16 @@ class Outbox:
         self._clock = clock
         self._jitter = jitter
 
-    def claim(self, seconds: float, busy: Collection[str] = ()) -> Claim | None:
+    def claim(self, seconds: float, busy: Collection[Queue] = ()) -> Claim | None:
         """Claim the delivery that has been due longest, for `seconds`; None if none is due.
 
-        Those to the receivers in `busy` are left out.
+        Those of the queues in `busy` are left out.
         """
         now = self._clock()
+        owner = case((DELIVERIES.c.target.is_(None), ""), else_=WATCHES.c.owner)
         query = (
-            _due(select(DELIVERIES, WATCHES.c.secret).join(WATCHES), now)
-            .where(DELIVERIES.c.receiver.not_in(busy))
+            _due(select(DELIVERIES, WATCHES.c.secret, owner.label("owner")).join(WATCHES), now)
+            .where(tuple_(owner, DELIVERIES.c.receiver).not_in(list(busy)))
             .order_by(DELIVERIES.c.due_at, DELIVERIES.c.id)
             .limit(1)
             .with_for_update(skip_locked=True, of=DELIVERIES)
@@ -95,8 +105,8 @@ class Outbox:
             claimed = update(DELIVERIES).where(DELIVERIES.c.id == row["id"])
             connection.execute(claimed.values(claimed_until=until))
         fields: dict[str, Any] = {**row, "claimed_until": until}
-        secret = fields.pop("secret")
-        return Claim(Delivery(**fields), secret)
+        secret, queue = fields.pop("secret"), (fields.pop("owner"), row["receiver"])
+        return Claim(Delivery(**fields), secret, queue)
 
     def sent(self, delivery: Delivery) -> None:
         """Record that a claimed delivery was accepted."""

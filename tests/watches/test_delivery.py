@@ -110,6 +110,17 @@ def test_after_a_day_it_is_shown_as_failed(
     assert (outbox.newest()[0].state, outbox.newest()[0].error) == ("failed", "answered 500")
 
 
+def test_a_host_that_is_slow_for_one_owner_does_not_hold_up_another(
+    store: WatchStore, clock: Clock, deliverer: Deliverer, receiver: Receiver, tmp_path: Path
+) -> None:
+    receiver.by_path["/slow"] = Manner(seconds=2.0)
+    fire(store, tmp_path, *[receiver.url("/slow")] * 2, owner="one")
+    clock.now += 1
+    fire(store, tmp_path / "later", receiver.url("/quick"), owner="other")
+    assert deliverer.run() == SentDeliveries(sent=3)
+    assert [each.path for each in receiver.messages] == ["/slow", "/quick", "/slow"]
+
+
 def test_a_dead_receiver_costs_one_timeout_and_holds_up_no_other(
     store: WatchStore, clock: Clock, outbox: Outbox, receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -5,21 +5,23 @@ import pytest
 
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
-from pokewatch.watches.outbox import KEPT_SECONDS, RETRY_SECONDS, Claim, NewDelivery, Outbox
+from pokewatch.watches.outbox import KEPT_SECONDS, RETRY_SECONDS, Claim, NewDelivery, Outbox, Queue
 from pokewatch.watches.store import LOCAL, NewWatch, Verdict, WatchStore
 from tests.watches.conftest import Clock
 
 HOOK = "https://hooks.example/x"
 
 
-def fill(store: WatchStore, *receivers: str, owner: str = LOCAL) -> list[str]:
+def fill(
+    store: WatchStore, *receivers: str, owner: str = LOCAL, target: str | None = HOOK
+) -> list[str]:
     """Store a crossing for each receiver, and return the ids of their watches."""
     ids = []
     for receiver in receivers:
-        new = NewWatch("card-1", "card_1", Condition("below", price=4), "USD", HOOK)
+        new = NewWatch("card-1", "card_1", Condition("below", price=4), "USD", target)
         made = store.create(owner, new)
         ids.append(made.id)
-        delivery = NewDelivery(f"{made.id}-1", HOOK, receiver, "title", "{}")
+        delivery = NewDelivery(f"{made.id}-1", target, receiver, "title", "{}")
         crossing = Verdict(True, None, "2026-01-05", (delivery,))
         _judge_one(store, made.id, crossing)
     return ids
@@ -113,12 +115,29 @@ def test_one_that_was_never_due_in_time_is_attempted_once_all_the_same(
     assert outbox.refused(claimed(outbox).delivery, "no") == "failed"
 
 
-def test_busy_receivers_are_left_out(store: WatchStore, outbox: Outbox) -> None:
-    fill(store, "a", "b")
-    found = outbox.claim(60, {"a"})
+def test_busy_queues_are_left_out(store: WatchStore, outbox: Outbox) -> None:
+    fill(store, "a", "b", owner="one")
+    fill(store, "a", owner="other")
+    busy: set[Queue] = set()
+    for _ in range(3):
+        found = outbox.claim(60, busy)
+        assert found is not None
+        assert found.queue not in busy
+        busy.add(found.queue)
+    assert busy == {("one", "a"), ("one", "b"), ("other", "a")}
+    fill(store, "a", owner="one")
+    assert outbox.claim(60, busy) is None
+
+
+def test_an_address_of_the_operator_is_one_queue_whoever_is_notified(
+    store: WatchStore, outbox: Outbox
+) -> None:
+    fill(store, "digest", owner="one", target=None)
+    fill(store, "digest", owner="other", target=None)
+    found = outbox.claim(60)
     assert found is not None
-    assert found.delivery.receiver == "b"
-    assert outbox.claim(60, {"a"}) is None
+    assert found.queue == ("", "digest")
+    assert outbox.claim(60, {found.queue}) is None
 
 
 def test_a_dead_receiver_fails_for_all_of_its_owner_that_is_due_there(
