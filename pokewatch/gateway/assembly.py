@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 Handler = Callable[[RequestContext], Awaitable[Answer | StreamedAnswer]]
 
 _MIB = 1_048_576
-_FORM_BYTES = 4_096
+_FORM_BYTES = 8_192  # the longest webhook of a watch takes 6,000, percent-encoded
 
 
 class Assembly:

@@ -42,6 +42,7 @@ from pokewatch.gateway.http.problems import (
     UNKNOWN_WATCH,
     WATCH_REFUSED,
     WATCHES_UNAVAILABLE,
+    Fault,
     ProblemError,
     invalid,
 )
@@ -160,12 +161,12 @@ class WatchEndpoints:
             try:
                 parse_target(webhook, self._open_hosts)
             except ClosedAddressError as error:
-                raise ProblemError(WATCH_REFUSED, f"/webhook: {error}") from None
+                raise _refused("/webhook", str(error)) from None
         reader = self._markets.of_card(request.card_id, request.market).reader
         card = await reader.read(card_call(request.card_id), context.forwarded_headers())
         if request.currency not in (UNSET, card.currency):
-            detail = f"/currency: got {request.currency}, the prices are in {card.currency}"
-            raise ProblemError(WATCH_REFUSED, detail)
+            detail = f"got {request.currency}, the prices are in {card.currency}"
+            raise _refused("/currency", detail)
         currency = card.currency if condition.has_currency else None
         return NewWatch(card.card_id, card.slug, condition, currency, webhook, card.market)
 
@@ -215,6 +216,10 @@ def _owner(context: RequestContext) -> str:
 def _watch_id(context: RequestContext) -> str:
     watch_id: str = context.scope["path_params"]["watch_id"]
     return watch_id
+
+
+def _refused(pointer: str, detail: str) -> ProblemError:
+    return ProblemError(WATCH_REFUSED, f"{pointer}: {detail}", errors=[Fault(pointer, detail)])
 
 
 def _unavailable() -> ProblemError:

@@ -211,9 +211,10 @@ def test_a_threshold_that_is_not_finite_is_refused(own: Gateway, text: str) -> N
     ids=str,
 )
 def test_watches_that_cannot_be_are_refused(own: Gateway, change: Any, text: str) -> None:
-    assert (
-        text in assert_problem(own.post("/watches", BELOW | change), 409, "watch-refused")["detail"]
-    )
+    problem = assert_problem(own.post("/watches", BELOW | change), 409, "watch-refused")
+    assert text in problem["detail"]
+    (fault,) = problem["errors"]
+    assert f"{fault['pointer']}: {fault['detail']}" == problem["detail"]
 
 
 def test_an_unknown_card_has_near_ones(own: Gateway) -> None:

@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
+from pokewatch.contract import MAX_WEBHOOK_LENGTH
 from pokewatch.watches.outbox import NewDelivery
 from pokewatch.watches.store import SAME_SECONDS, Verdict
 from tests.gateway.conftest import Gateway
@@ -104,7 +105,7 @@ def test_a_form_that_is_sent_twice_at_once_adds_one_watch(keyed: Gateway) -> Non
         ({"amount": ""}, 422, "The amount: enter a price"),
         ({"amount": "much"}, 422, "'much' is not a price"),
         ({"amount": "1.234"}, 422, "'1.234' may be 1.234 or 1234"),
-        ({"amount": "€3.50"}, 409, "got EUR, the prices are in USD"),
+        ({"amount": "€3.50"}, 409, "The currency: got EUR, the prices are in USD"),
         ({"amount": "10%"}, 422, "'10%' is not a price"),
         ({"type": "moves", "amount": "$10"}, 422, "'$10' is an amount of money"),
         (
@@ -115,7 +116,7 @@ def test_a_form_that_is_sent_twice_at_once_adds_one_watch(keyed: Gateway) -> Non
         ({"type": "sinks"}, 422, "The type: must be 'above', 'below', 'moves' or 'signal'"),
         ({"card_id": "no_such_card"}, 404, "no card has the id or slug"),
         ({"card_id": "<script>"}, 422, "must be the id or slug of a card"),
-        ({"webhook": "https://127.0.0.1/"}, 409, "is not at a public address"),
+        ({"webhook": "https://127.0.0.1/"}, 409, "The webhook: 127.0.0.1 is not at a public"),
     ],
     ids=str,
 )
@@ -125,6 +126,14 @@ def test_what_cannot_be_watched_is_explained(
     with session(keyed) as browser:
         assert text.lower() in words(page(add(browser, **fields), status)).lower()
         assert keyed.get("/watches").json()["watches"] == []
+
+
+def test_the_longest_webhook_fits_in_the_form(keyed: Gateway) -> None:
+    hook = "https://example.com/".ljust(MAX_WEBHOOK_LENGTH, "=")  # each is sent as %3D
+    with session(keyed) as browser:
+        assert "whsec_" in add(browser, webhook=hook).text
+        too_long = words(page(add(browser, webhook=f"{hook}="), 422))
+        assert "The webhook: must have at most 2000 characters, not 2001" in too_long
 
 
 def test_what_was_entered_is_still_there_after_a_mistake(keyed: Gateway) -> None:
