@@ -37,23 +37,28 @@ function suggest(form) {
   const input = form.querySelector("input[type=search]");
   const market = form.elements.market ? `market=${encodeURIComponent(form.elements.market.value)}` : "";
   const list = element("ul", { className: "suggestions", role: "listbox", id: "suggestions", hidden: true });
+  list.setAttribute("aria-label", "Cards");
   form.append(list);
   for (const [name, value] of [["role", "combobox"], ["aria-controls", "suggestions"], ["aria-expanded", "false"], ["aria-autocomplete", "list"]]) {
     input.setAttribute(name, value);
   }
   let timer = 0, asked = "", selected = -1;
 
-  function close() {
-    list.hidden = true;
+  function expand(expanded) {
+    list.hidden = !expanded;
     selected = -1;
-    input.setAttribute("aria-expanded", "false");
+    input.setAttribute("aria-expanded", String(expanded));
     input.removeAttribute("aria-activedescendant");
+  }
+  function close() {
+    expand(false);
   }
   function select(number) {
     const options = [...list.children];
     if (!options.length) return;
     selected = (number + options.length) % options.length;
     options.forEach((option, at) => option.setAttribute("aria-selected", String(at === selected)));
+    options[selected].scrollIntoView({ block: "nearest" });
     input.setAttribute("aria-activedescendant", options[selected].id);
   }
   function show(cards) {
@@ -64,12 +69,13 @@ function suggest(form) {
       const option = element("li", { role: "option", id: `suggestion-${at}` }, name,
         element("span", { className: "num", textContent: card.price }));
       option.dataset.target = `/cards/${card.slug}${market && `?${market}`}`;
-      option.addEventListener("mousedown", (event) => { event.preventDefault(); location.assign(option.dataset.target); });
+      option.addEventListener("mousedown", (event) => {
+        event.preventDefault();  // the field keeps the focus
+        if (event.button === 0) location.assign(option.dataset.target);
+      });
       return option;
     }));
-    selected = -1;
-    list.hidden = !cards.length;
-    input.setAttribute("aria-expanded", String(Boolean(cards.length)));
+    expand(cards.length > 0);
   }
   async function ask() {
     const text = input.value.trim();
