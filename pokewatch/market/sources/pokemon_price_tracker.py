@@ -29,9 +29,9 @@ from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, parsing
 from pokewatch.market.sources.games import BY_CATEGORY
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
+from pokewatch.market.sources.pokemon_price_tracker_pages import PriceTrackerPages
 from pokewatch.market.sources.pokemon_price_tracker_rows import (
     LakeCards,
-    as_object,
     card_row,
     histories,
     identifier,
@@ -45,7 +45,9 @@ from pokewatch.wording import counted
 
 LONGEST_HISTORY = 90  # days, on the paid plan; 7 on the free one
 _PUBLIC = "https://www.pokemonpricetracker.com/api/v2"
-_MOST_PAGES = 500
+_MOST_FAILURES = 5  # sets in a row that may fail before no more are requested
+_REFUSED = (401, 402, 403, 429)  # answers after which no more sets are requested
+_LEAST_ANSWERED = 0.5  # share of the sets without which nothing is collected
 _HINTS = {
     401: "the key in POKEMON_PRICE_API_KEY is not accepted",
     403: "the plan of the key in POKEMON_PRICE_API_KEY does not include this",
@@ -67,6 +69,7 @@ class _Fetched:
     labels: dict[str, str] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)  # sets that were not found
+    failed: dict[str, SourceError] = field(default_factory=dict)  # by set
 
     def why_missing(self, day: date) -> str:
         """Return why there are no prices for `day`."""
@@ -75,7 +78,9 @@ class _Fetched:
             reasons = Counter(row["reason"] for row in self.rejected)
             why = f": {parsing.most_rejected(reasons)}"
         elif not self.rows and self.absent:
-            why = f": the sets {', '.join(self.absent[:5])} were not found"
+            why = f": the sets {_first(self.absent)} were not found"
+        elif self.failed:
+            why = f"; the sets {_first(list(self.failed))} failed"
         return f"no prices for {day}{why}"
 
 
@@ -105,8 +110,9 @@ class PokemonPriceTrackerSource:
             pause=1.0 if self._url == _PUBLIC else 0.0,
         )
         headers = {"Authorization": f"Bearer {_key(settings)}"}
-        self._http = HttpClient(self.name, limits, headers, _HINTS, transport, **client)
+        http = HttpClient(self.name, limits, headers, _HINTS, transport, **client)
         self.warnings: list[str] = []
+        self._pages = PriceTrackerPages(http, self._url, self.warnings.append)
         self._latest: _Fetched | None = None
         self._lake_cards = LakeCards()
 
@@ -148,30 +154,51 @@ class PokemonPriceTrackerSource:
         if self._latest is None or self._latest.since > since:
             fetched = _Fetched(since)
             days = (self._now().date() - since).days + 1
-            for set_id in self._sets or self._all_sets():
-                self._read_set(set_id, days, fetched)
-            self._warn_of(fetched.conflicts)
+            self._read_sets(self._sets or self._all_sets(), days, fetched)
+            self._warn_of(fetched)
             self._latest = fetched
         return self._latest
 
     def _all_sets(self) -> list[str]:
         try:
-            entries = list(self._pages("/sets", {"language": self._language}))
+            entries = list(self._pages.entries("/sets", {"language": self._language}))
         except MissingAtSourceError as error:  # it is not that a day is missing
             raise SourceError(self.name, error.url, error.cause, error.status) from None
         found = [entry.get("id") for entry in entries if isinstance(entry, dict)]
         return [set_id for given in found if (set_id := identifier(given))]
 
+    def _read_sets(self, sets: Sequence[str], days: int, fetched: _Fetched) -> None:
+        """Read the sets, and those that fail again after the others.
+
+        Raise SourceError if requests are refused, or most sets or too many in a row fail.
+        """
+        rest = self._request(sets, days, fetched)
+        if rest or len(fetched.failed) > (1 - _LEAST_ANSWERED) * len(sets):
+            raise _not_collected(fetched.failed)
+        self._request(list(fetched.failed), days, fetched)
+
+    def _request(self, sets: Sequence[str], days: int, fetched: _Fetched) -> Sequence[str]:
+        """Read `sets`; return those not requested since too many in a row failed."""
+        in_a_row = 0
+        for position, set_id in enumerate(sets):
+            try:
+                self._read_set(set_id, days, fetched)
+                fetched.failed.pop(set_id, None)
+                in_a_row = 0
+            except SourceError as error:
+                fetched.failed[set_id] = error
+                if error.status in _REFUSED:
+                    raise _not_collected(fetched.failed) from None
+                in_a_row += 1
+                if in_a_row >= _MOST_FAILURES:
+                    return sets[position + 1 :]
+        return ()
+
     def _read_set(self, set_id: str, days: int, fetched: _Fetched) -> None:
-        params = {
-            "setId": set_id,
-            "fetchAllInSet": "true",
-            "includeHistory": "true",
-            "days": str(days),
-            "language": self._language,
-        }
+        params = {"setId": set_id, "fetchAllInSet": "true", "includeHistory": "true"}
+        params |= {"days": str(days), "language": self._language}
         try:
-            cards = list(self._pages("/cards", params))
+            cards = list(self._pages.entries("/cards", params))
         except MissingAtSourceError as error:
             self.warnings.append(f"{error}: the cards of set {set_id} are missing")
             fetched.absent.append(set_id)
@@ -186,55 +213,15 @@ class PokemonPriceTrackerSource:
         product = product_of(card.get("tcgPlayerId")) if isinstance(card, dict) else ""
         return not product or not self._lake_cards.has(product, label_of(card))
 
-    def _warn_of(self, conflicts: Sequence[str]) -> None:
-        if conflicts:
-            more = f" and {len(conflicts) - 5} more" if len(conflicts) > 5 else ""
+    def _warn_of(self, fetched: _Fetched) -> None:
+        if conflicts := fetched.conflicts:
+            shared = _first(conflicts, "; ")
+            self.warnings.append(f"several cards with one tcgPlayerId: {shared}")
+        if failed := list(fetched.failed):
+            sets = f"{counted(len(failed), 'set')} ({_first(failed)})"
             self.warnings.append(
-                f"several cards with one tcgPlayerId: {'; '.join(conflicts[:5])}{more}"
-            )
-
-    def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:
-        """Yield the entries of `data` on all pages."""
-        url = self._url + path
-        offset, seen, repeats = 0, set[str](), False
-        for _ in range(_MOST_PAGES):
-            body = self._http.json(url, {**params, "offset": str(offset)} if offset else params)
-            data, metadata = self._data(url, body), as_object(as_object(body).get("metadata"))
-            ids = {identifier(as_object(entry).get("id")) or repr(entry) for entry in data}
-            if ids and ids <= seen:
-                raise SourceError(self.name, shown(url), f"the page at {offset:,} repeats another")
-            repeats = repeats or bool(ids & seen)
-            seen |= ids
-            yield from data
-            offset += len(data)
-            more = metadata.get("hasMore")
-            if more and not data:
-                cause = f"the page at {offset:,} is empty, and says that more follow it"
-                raise SourceError(self.name, shown(url), cause)
-            if not more:
-                count = len(seen) if repeats else offset
-                self._check_total(url, params, count, metadata.get("total", body.get("total")))
-                return
-        raise SourceError(self.name, shown(url), f"the answer has more than {_MOST_PAGES} pages")
-
-    def _data(self, url: str, body: Any) -> list[Any]:
-        """Return the entries of an answer. Raise SourceError, with the cause that it gives."""
-        answer = as_object(body)
-        data = answer.get("data")
-        said = answer.get("error") or answer.get("message")
-        reason = f": {self._http.without_secrets(str(said))[:200]}" if said else ""
-        if answer.get("success") is False or (answer.get("error") and not data):
-            raise SourceError(self.name, shown(url), f"the answer reports a failure{reason}")
-        if not isinstance(data, list | dict):
-            raise SourceError(self.name, shown(url), "the answer has no data")
-        return data if isinstance(data, list) else [data]
-
-    def _check_total(self, url: str, params: Mapping[str, str], count: int, total: Any) -> None:
-        if type(total) is int and total > count:
-            of_set = f" of set {params['setId']}" if "setId" in params else ""
-            self.warnings.append(
-                f"{self.name}: {shown(url)}: {counted(count, 'entry', 'entries')}{of_set}, of a "
-                f"total of {total:,}: the others are missing"
+                f"the prices of {sets} are missing ({fetched.failed[failed[0]]}); "
+                "collect the days again with --refresh"
             )
 
     def _read_card(self, card: Any, fetched: _Fetched) -> None:
@@ -279,6 +266,18 @@ class PokemonPriceTrackerSource:
         }
         row |= {"currency": "USD", "source": self.name, "observed_at": self._now()}
         fetched.rows.setdefault(day, []).append(row)
+
+
+def _first(items: Sequence[str], comma: str = ", ") -> str:
+    more = f" and {len(items) - 5} more" if len(items) > 5 else ""
+    return comma.join(items[:5]) + more
+
+
+def _not_collected(failed: Mapping[str, SourceError]) -> SourceError:
+    """Return the error of sets of which too many failed, with the cause of the last one."""
+    last = list(failed.values())[-1]
+    others = f" ({len(failed)} sets failed)" if len(failed) > 1 else ""
+    return SourceError(last.source, last.url, f"{last.cause}{others}", last.status)
 
 
 def _key(settings: SourceSettings) -> str:

@@ -1,8 +1,7 @@
 """Requests to PokemonPriceTracker, and what is made of the answers."""
 
-import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -88,143 +87,6 @@ def test_printings_have_histories_of_their_own(
         "tcgplayer-642623-normal",
         "tcgplayer-642623-reverse-holofoil",
     ]
-
-
-def test_pages_are_followed(
-    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
-) -> None:
-    def page(request: Request) -> Reply:
-        offset = int(request.query.get("offset", ["0"])[0])
-        body = {
-            "data": [card(offset + n) for n in (1, 2)] if offset < 4 else [card(5)],
-            "metadata": {"hasMore": offset < 4},
-        }
-        return Reply(json.dumps(body).encode())
-
-    upstream.routes["/cards"] = page
-
-    assert opened().catalog().num_rows == 5
-
-
-def test_endless_pages_are_refused(
-    upstream: Upstream,
-    opened: Callable[..., PokemonPriceTrackerSource],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("pokewatch.market.sources.pokemon_price_tracker._MOST_PAGES", 3)
-    numbers = itertools.count(1)
-
-    def page(_: Request) -> Reply:
-        body = {"data": [card(next(numbers))], "metadata": {"hasMore": True}}
-        return Reply(json.dumps(body).encode())
-
-    upstream.routes["/cards"] = page
-
-    with pytest.raises(SourceError, match="has more than 3 pages"):
-        opened().catalog()
-
-
-def test_a_server_that_repeats_a_page_is_not_asked_for_more(
-    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
-) -> None:
-    upstream.json("/cards", {"data": [card()], "metadata": {"hasMore": True}})
-
-    with pytest.raises(SourceError, match="set s1: the page at 1 repeats another"):
-        opened().catalog()
-    assert upstream.paths() == ["/sets", "/cards", "/cards"]
-
-
-def _paged(pages: list[dict[str, Any]]) -> list[Reply]:
-    return [Reply(json.dumps(page).encode()) for page in pages]
-
-
-MORE = {"hasMore": True}
-
-
-def test_pages_that_repeat_with_other_times_or_in_turn_are_noticed(
-    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
-) -> None:
-    numbers = itertools.count()
-
-    def page(_: Request) -> Reply:
-        number = next(numbers)
-        body = {"data": [card(number % 2, fetchedAt=number)], "metadata": MORE}
-        return Reply(json.dumps(body).encode())
-
-    upstream.routes["/cards"] = page
-
-    with pytest.raises(SourceError, match="set s1: the page at 2 repeats another"):
-        opened().catalog()
-
-
-def test_an_empty_page_that_more_should_follow_is_an_error(
-    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
-) -> None:
-    upstream.routes["/cards"] = _paged(
-        [{"data": [card(1)], "metadata": MORE}, {"data": [], "metadata": MORE}]
-    )
-
-    with pytest.raises(SourceError, match="set s1: the page at 1 is empty, and says that more"):
-        opened().catalog()
-
-
-def test_a_set_without_cards_may_come_with_a_message(
-    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
-) -> None:
-    none = {"success": True, "data": [], "message": "No cards found", "metadata": {"total": 0}}
-    upstream.json("/cards", none)
-    source = opened()
-
-    assert source.catalog().num_rows == 0
-    assert source.warnings == []
-
-
-def test_one_entry_twice_on_a_page_counts_twice(
-    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
-) -> None:
-    upstream.json("/cards", {"data": [card(1), card(1)], "metadata": {"total": 2}})
-    source = opened()
-
-    assert source.catalog().num_rows == 1
-    assert [each for each in source.warnings if "of a total" in each] == []
-
-
-@pytest.mark.parametrize("where", ["metadata", "answer"])
-def test_entries_that_are_missing_of_the_total_are_reported(
-    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], where: str
-) -> None:
-    last = {"metadata": {"total": 4}} if where == "metadata" else {"total": 4}
-    first = {"data": [card(1), card(2)], "metadata": MORE}
-    upstream.routes["/cards"] = _paged([first, {"data": [card(2), card(3)], **last}])
-    source = opened()
-
-    assert source.catalog().num_rows == 3
-    assert source.warnings == [
-        f"pokemon_price_tracker: {upstream.url}/cards: 3 entries of set s1, of a total of 4: "
-        "the others are missing"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("body", "cause"),
-    [
-        ({"data": None, "error": f"{KEY} is over its quota"}, ": *** is over its quota"),
-        ({"success": False, "message": "rebuilding", "data": []}, ": rebuilding"),
-        ({"success": False, "data": []}, ""),
-    ],
-    ids=["error", "message", "no cause"],
-)
-def test_a_failure_that_is_answered_with_200_is_reported_with_its_cause(
-    upstream: Upstream,
-    opened: Callable[..., PokemonPriceTrackerSource],
-    body: dict[str, Any],
-    cause: str,
-) -> None:
-    upstream.json("/cards", body)
-
-    with pytest.raises(SourceError) as caught:
-        opened().catalog()
-    assert caught.value.cause == f"set s1: the answer reports a failure{cause}"
 
 
 def test_a_history_of_another_structure_is_reported(
@@ -349,6 +211,108 @@ def test_the_set_that_fails_is_named(
         opened().catalog()
 
 
+def _sets(
+    upstream: Upstream, failing: dict[str, Reply], sets: Sequence[str]
+) -> Callable[[Request], Reply]:
+    """Let the server have `sets`, each of one card, of which `failing` are answered so."""
+
+    def answer(request: Request) -> Reply:
+        (set_id,) = request.query["setId"]
+        found = card(100 + sets.index(set_id), days={"2025-11-26": 5.0}, setId=set_id)
+        return failing.get(set_id) or Reply(json.dumps({"data": [found]}).encode())
+
+    upstream.json("/sets", {"data": [{"id": set_id} for set_id in sets]})
+    upstream.routes["/cards"] = answer
+    return answer
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(status=503), Reply(b'{"success": false, "error": "busy"}'), Reply(b'{"data": [')],
+    ids=["unavailable", "a failure with 200", "breaks off"],
+)
+def test_a_set_that_fails_costs_only_itself_and_is_named(
+    upstream: Upstream,
+    opened: Callable[..., PokemonPriceTrackerSource],
+    tmp_path: Path,
+    reply: Reply,
+) -> None:
+    _sets(upstream, failing := {"s2": reply}, ["s1", "s2", "s3"])
+    lake, days = Lake(tmp_path), [date(2025, 11, 26)]
+
+    report = collect(opened(), lake, days)
+
+    assert lake.day(days[0]).num_rows == 2
+    (warning,) = [each for each in report.warnings if "s2" in each]
+    assert warning.startswith("the prices of 1 set (s2) are missing (pokemon_price_tracker: ")
+    assert warning.endswith("; collect the days again with --refresh")
+
+    failing.clear()
+    report = collect(opened(), lake, days, refresh=True)
+
+    assert lake.day(days[0]).num_rows == 3
+    assert not any("are missing" in each for each in report.warnings)
+
+
+def test_a_set_that_fails_is_requested_again_after_the_others(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    answer = _sets(upstream, failing := {"s1": Reply(b"{}")}, ["s1", "s2", "s3"])
+
+    def recovering(request: Request) -> Reply:
+        if request.query["setId"] == ["s3"]:
+            failing.clear()
+        return answer(request)
+
+    upstream.routes["/cards"] = recovering
+    source = opened()
+
+    (batch,) = source.prices([date(2025, 11, 26)])
+
+    assert batch.prices.num_rows == 3
+    assert source.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("failing", "status", "requested", "cause"),
+    [
+        (2, 404, 9, ""),
+        (4, 418, 13, ""),
+        (5, 418, 6, r"answered 418 .* \(5 sets failed\)"),
+        (1, 401, 2, "set s0: answered 401 Unauthorized: the key"),
+        (1, 403, 2, "set s0: answered 403 Forbidden: the plan"),
+    ],
+    ids=["gone", "four", "five in a row", "key", "plan"],
+)
+def test_sets_are_requested_until_too_many_fail(
+    upstream: Upstream,
+    opened: Callable[..., PokemonPriceTrackerSource],
+    failing: int,
+    status: int,
+    requested: int,
+    cause: str,
+) -> None:
+    sets = [f"s{number}" for number in range(8)]
+    _sets(upstream, {set_id: Reply(status=status) for set_id in sets[:failing]}, sets)
+
+    if cause:
+        with pytest.raises(SourceError, match=cause):
+            list(opened().prices([date(2025, 11, 26)]))
+    else:
+        (batch,) = opened().prices([date(2025, 11, 26)])
+        assert batch.prices.num_rows == 8 - failing
+    assert len(upstream.requests) == requested
+
+
+def test_nothing_is_collected_without_most_sets(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    _sets(upstream, {"s1": Reply(status=418), "s3": Reply(status=418)}, ["s1", "s2", "s3"])
+
+    with pytest.raises(SourceError, match=r"set s3: answered 418 .* \(2 sets failed\)"):
+        list(opened().prices([date(2025, 11, 26)]))
+
+
 def test_sets_that_are_not_found_are_requested_once_not_for_each_day(
     upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], tmp_path: Path
 ) -> None:
@@ -421,7 +385,7 @@ def test_the_key_masks_itself(opened: Callable[..., PokemonPriceTrackerSource]) 
     source = opened()
 
     assert SourceSettings.read().pokemon_price_api_key == SecretStr(KEY)
-    assert KEY not in repr(SourceSettings.read()) + repr(source) + repr(source._http)
+    assert KEY not in repr(SourceSettings.read()) + repr(source) + repr(source._pages._http)
 
 
 def test_a_key_may_end_with_a_line_break(
