@@ -20,6 +20,7 @@ from pokewatch.registry_database import (
     read_versions,
 )
 from pokewatch.settings import RegistrySettings, private_folder
+from pokewatch.wording import refusal
 
 _MAX_MODELS = 1_000
 
@@ -61,7 +62,7 @@ class RegistryClient:
         try:
             return not self._database().exists()
         except OSError as error:
-            raise RegistryError(f"the registry cannot be read: {error}") from error
+            raise RegistryError(f"the registry cannot be read: {refusal(error)}") from error
 
     def stored_alias(self, alias: str) -> StoredVersion | None:
         """Return the version behind an alias of an embedded registry, without importing MLflow.

@@ -1,4 +1,4 @@
-"""Counts and ages in words."""
+"""Counts, ages and errors of the system in words."""
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -10,3 +10,11 @@ def age_in_words(hours: float) -> str:
     """Return an age in hours, or from two days on in days: `37 hours`, `3 days`."""
     whole = round(hours)
     return counted(whole, "hour") if whole < 48 else counted(round(hours / 24), "day")
+
+
+def refusal(error: Exception) -> str:
+    """Return why the system refused something, and of which file, without the error's number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    named = isinstance(error.filename, str)
+    return f"{error.filename}: {error.strerror}" if named else error.strerror

@@ -1,8 +1,8 @@
-"""Counts and ages in words."""
+"""Counts, ages and errors of the system in words."""
 
 import pytest
 
-from pokewatch.wording import age_in_words, counted
+from pokewatch.wording import age_in_words, counted, refusal
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,17 @@ def test_an_irregular_plural() -> None:
 )
 def test_an_age_is_in_days_from_two_days_on(hours: float, text: str) -> None:
     assert age_in_words(hours) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(13, "Permission denied", "/x/keys.db"), "/x/keys.db: Permission denied"),
+        (OSError(9, "Bad file descriptor", 3), "Bad file descriptor"),
+        (OSError("not a Parquet file"), "not a Parquet file"),
+        (ValueError("embedded null byte"), "embedded null byte"),
+    ],
+)
+def test_a_refusal_of_the_system_has_no_number(error: Exception, text: str) -> None:
+    assert refusal(error) == text

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from pokewatch.errors import PokeWatchError
+from pokewatch.wording import refusal
 
 # The module of each command; one that is not needed is not imported.
 _MODULES = {
@@ -72,7 +73,8 @@ def _reported_errors(ctx: click.Context) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of the output has gone: click ends quietly
             raise
-        click.echo(f"Error: {error}; free some space or fix it, then run it again", err=True)
+        cause = refusal(error)
+        click.echo(f"Error: {cause}; free some space or fix it, then run it again", err=True)
         try:
             if sys.stdout is not None:
                 sys.stdout.flush()

@@ -18,7 +18,7 @@ import click
 
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
 from pokewatch.errors import OutputError
-from pokewatch.wording import age_in_words
+from pokewatch.wording import age_in_words, refusal
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -50,7 +50,7 @@ def print_text(text: str) -> None:
         raise
     except (OSError, UnicodeEncodeError) as error:
         sys.stdout = None  # otherwise Python writes the rest once more as it exits
-        raise OutputError(f"standard output cannot be written: {error}") from error
+        raise OutputError(f"standard output cannot be written: {refusal(error)}") from error
 
 
 def print_wrapped(text: str, indent: str = "") -> None:

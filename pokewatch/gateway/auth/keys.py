@@ -236,7 +236,9 @@ class KeyStore:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         try:
             make_file(self.path)
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
+            raise KeyStoreError(f"{self.path}: {error.strerror}") from error
+        except sqlite3.Error as error:
             raise KeyStoreError(f"{self.path}: {error}") from error
         with self._reading() as database, database:
             database.execute("PRAGMA synchronous = EXTRA")

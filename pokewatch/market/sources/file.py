@@ -218,9 +218,12 @@ def _unreadable(path: Path) -> str:
         if not stat.S_ISREG(path.stat().st_mode):
             return "not a regular file"
         path.open("rb").close()
-    except (OSError, ValueError) as error:
-        missing = isinstance(error, FileNotFoundError)
-        return "the file does not exist" if missing else f"cannot be read ({error})"
+    except FileNotFoundError:
+        return "the file does not exist"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except ValueError as error:
+        return f"cannot be read ({error})"
     return ""
 
 
