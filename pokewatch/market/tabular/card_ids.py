@@ -127,7 +127,8 @@ def identities(sheet: Sheet, columns: Columns, key: Sequence[str]) -> list[str]:
     """Return the text that names each row's card, "" where there is none; `key` are more columns.
 
     It is the card's own id, else the product and printing, else the name with what distinguishes
-    cards of one name.
+    cards of one name. Names that differ in upper and lower case alone are one name, spelt as the
+    first of them; ids that do may be those of two cards.
     """
     named = columns.named
 
@@ -148,6 +149,9 @@ def identities(sheet: Sheet, columns: Columns, key: Sequence[str]) -> list[str]:
     # A card has a row each day: its text is tidied once.
     encoded = pc.fill_null(joined, "").dictionary_encode()
     tidied = [_tidied(text) for text in encoded.dictionary.to_pylist()]
+    if "card_id" not in named:
+        spelling: dict[str, str] = {}
+        tidied = [spelling.setdefault(text.casefold(), text) for text in tidied]
     return [tidied[code] for code in encoded.indices.to_pylist()]
 
 

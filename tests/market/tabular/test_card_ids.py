@@ -33,6 +33,12 @@ def test_ids_of_names_do_not_collide(tmp_path: Path) -> None:
     [
         ("card", "Flab\u00e9b\u00e9", "Flabe\u0301be\u0301"),
         ("name", "Flab\u00e9b\u00e9", "Flabe\u0301be\u0301"),
+        ("name", "Charizard ex", "CHARIZARD EX"),
+        ("name,number", "Pikachu,TG05", "pikachu,tg05"),
+        ("name,printing", "Pikachu,Reverse Holofoil", "Pikachu,reverse holofoil"),
+        ("name", "\u30ab\u30fc\u30c9 EX", "\u30ab\u30fc\u30c9 ex"),
+        ("name", "Stra\u00dfe", "STRASSE"),
+        ("product_id,printing", "246723,Holofoil", "246723,HOLOFOIL"),
         ("product_id", "246723", "0246723"),
         ("product_id", "246723", "246723.0"),
         ("card_id", "246723", "246723.0"),
@@ -45,6 +51,23 @@ def test_one_card_in_two_spellings_has_one_history(
     assert table.left_out == ()
     assert table.prices["market_price"].to_pylist() == [12.5, 13.0]
     assert table.cards.num_rows == 1
+
+
+def test_two_spellings_of_a_name_on_one_day_are_two_rows_of_one_card(tmp_path: Path) -> None:
+    days = "name,date,price\nMew,2026-09-13,12.5\nMew,2026-09-14,12.6\n"
+    same = read(tmp_path, f"{days}MEW,2026-09-13,12.5\n")
+    assert (same.prices["market_price"].to_pylist(), same.left_out) == ([12.5, 12.6], ())
+
+    other = read(tmp_path, f"{days}MEW,2026-09-13,80\n")
+    assert other.prices["market_price"].to_pylist() == [12.6]
+    (left_out,) = other.left_out
+    assert left_out.reason == "another row gives this card another price for the day"
+
+
+def test_ids_that_differ_in_case_are_not_those_of_one_card(tmp_path: Path) -> None:
+    table = read(tmp_path, "card_id,date,price\naB3,2026-09-13,12.5\nab3,2026-09-14,80\n")
+    assert table.prices["market_price"].to_pylist() == [80.0]
+    assert [each.reason for each in table.left_out] == ["card_id becomes that of another card"]
 
 
 def test_ids_that_are_decimals_are_kept(tmp_path: Path) -> None:
