@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import NamedTuple
 
 # The attributes of each row and cell, the cells after their row.
@@ -10,17 +11,22 @@ _ROW_OR_CELL = re.compile(
 )
 _ROWS_REPEATED = re.compile(rb'\bnumber-rows-repeated="(\d{1,12})"')
 _COLUMNS_REPEATED = re.compile(rb'\bnumber-columns-repeated="(\d{1,12})"')
+_PARAGRAPH = re.compile(rb"\s*<text:p>([^<>]*+)</text:p>")
 _TABLE, _TABLE_END = b"<table:table ", b"</table:table>"
 
 
 class Cells(NamedTuple):
-    """Equal cells with a value: where they begin, before which row and column they end."""
+    """Equal cells with a value: where they begin, before which row and column they end.
+
+    `content` is where what they show begins in the XML.
+    """
 
     top: int
     bottom: int
     left: int
     right: int
     attributes: bytes
+    content: int
 
 
 def filled_cells(xml: bytes) -> Iterator[Cells]:
@@ -33,7 +39,13 @@ def filled_cells(xml: bytes) -> Iterator[Cells]:
             continue
         left, column = column, column + _times(_COLUMNS_REPEATED, attributes)
         if b"value-type=" in attributes:
-            yield Cells(top, bottom, left, column, attributes)
+            yield Cells(top, bottom, left, column, attributes, found.end())
+
+
+def shown_text(xml: bytes, cells: Cells) -> str:
+    """Return the first paragraph that cells show, "" if there is none."""
+    match = _PARAGRAPH.match(xml, cells.content)
+    return unescape(match[1].decode()) if match else ""
 
 
 def table_xml(content: bytes, number: int) -> bytes:

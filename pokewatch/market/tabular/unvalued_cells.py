@@ -1,7 +1,7 @@
 """Cells of a spreadsheet that hold no value: errors, merged cells, formulas not computed.
 
-A reader of an Excel sheet's values returns them as empty, and a user would not learn why a row is
-left out.
+A reader of a sheet's values returns them as empty, and a user would not learn why a row is left
+out.
 """
 
 import re
@@ -11,6 +11,7 @@ from html import unescape
 from io import BytesIO
 
 from pokewatch.market.tabular.numbers import is_error_value
+from pokewatch.market.tabular.ods_xml import filled_cells, shown_text, table_xml
 from pokewatch.market.tabular.sheet import shortened
 from pokewatch.market.tabular.worksheet_xml import attributes, cell_position, worksheet_xml
 
@@ -40,6 +41,8 @@ def unvalued_cells(data: bytes, number: int) -> Iterator[tuple[int, int, str]]:
     Rows, columns and sheets count from 0. The text is that of the error, or the formula.
     """
     with zipfile.ZipFile(BytesIO(data)) as archive:
+        if "content.xml" in archive.namelist():
+            yield from _errors_of_ods(table_xml(archive.read("content.xml"), number))
         xml = worksheet_xml(archive, number)
     if b'"e"' not in xml and b"<f" not in xml:
         return
@@ -50,6 +53,15 @@ def unvalued_cells(data: bytes, number: int) -> Iterator[tuple[int, int, str]]:
         at, text = cell_position(cell.get("r", "")), _text(cell.get("t", ""), match[2])
         if at and text:
             yield *at, text
+
+
+def _errors_of_ods(xml: bytes) -> Iterator[tuple[int, int, str]]:
+    """Yield the cells whose formula shows an error, which have the value 0 or an empty text."""
+    for cells in filled_cells(xml):
+        if b"formula=" in cells.attributes and is_error_value(text := shown_text(xml, cells)):
+            for row in range(cells.top, cells.bottom):
+                for column in range(cells.left, cells.right):
+                    yield row, column, text
 
 
 def _text(kind: str, content: bytes) -> str:

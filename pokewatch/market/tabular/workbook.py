@@ -21,6 +21,7 @@ from pokewatch.market.tabular.header_rows import (
     names_columns,
     simplified,
 )
+from pokewatch.market.tabular.numbers import is_error_value
 from pokewatch.market.tabular.ods_xml import filled_cells
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
 from pokewatch.market.tabular.unvalued_cells import MERGED, unvalued_cells
@@ -87,8 +88,9 @@ def _rows(workbook: Any, name: str, data: bytes) -> list[list[Any]]:
     rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
     if data.startswith(_ZIP):
         for row, column, text in unvalued_cells(data, workbook.sheet_names.index(name)):
-            if row < len(rows) and column < len(rows[row]) and not _cell(rows[row][column]):
-                rows[row][column] = text
+            if row < len(rows) and column < len(rows[row]):
+                empty = not _cell(rows[row][column])
+                rows[row][column] = text if empty or is_error_value(text) else rows[row][column]
     own = [any(map(_cell, row)) for row in rows]
     for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
         if top < len(rows) and left < len(rows[top]):

@@ -12,7 +12,7 @@ from pokewatch.market.tabular.price_table import read_price_table
 from pokewatch.market.tabular.sheet import Sheet
 from pokewatch.market.tabular.unvalued_cells import unvalued_cells
 from pokewatch.market.tabular.workbook import read_workbook
-from tests.market.tabular.workbook import Cell, write_workbook
+from tests.market.tabular.workbook import Cell, ods_bytes, write_workbook
 
 HEADER: list[Cell] = ["name", "set", "count"]
 
@@ -62,6 +62,26 @@ def cells_of(sheet: Sheet) -> list[tuple[str | None, ...]]:
 def test_a_cell_without_a_value_says_why(cell: str, shown: str | None) -> None:
     row = f'<row r="2">{text("A2", "Mew")}{text("B2", "Base")}{cell}</row>'
     assert cells_of(read_workbook(workbook(row), KNOWN)) == [("Mew", "Base", shown)]
+
+
+ODS_ERROR = (
+    '<table:table-cell table:formula="of:=1/0" office:value-type="string" office:string-value="" '
+    'calcext:value-type="error"><text:p>{}</text:p></table:table-cell>'
+)
+ODS_ZERO = (
+    '<table:table-cell table:formula="of:=1/0" office:value-type="float" office:value="0">'
+    "<text:p>{}</text:p></table:table-cell>"
+)
+ODS_TEXT = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+
+
+@pytest.mark.parametrize("cell", [ODS_ERROR, ODS_ZERO], ids=["empty text", "zero"])
+@pytest.mark.parametrize("error", ["#DIV/0!", "#NAME?", "#N/A", "Err:508"])
+def test_an_error_of_an_opendocument_sheet_is_named(cell: str, error: str) -> None:
+    rows = [list(map(ODS_TEXT.format, ("name", "set", "count")))]
+    rows += [[ODS_TEXT.format("Mew"), ODS_TEXT.format("Base"), cell.format(error)]]
+    xml = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in rows)
+    assert cells_of(read_workbook(ods_bytes(xml), KNOWN)) == [("Mew", "Base", error)]
 
 
 def test_a_sheet_without_such_cells_and_a_number_of_no_sheet() -> None:
