@@ -9,6 +9,7 @@ from pokewatch.market.tabular.unvalued_cells import cell_fault
 from pokewatch.plain_text import INVISIBLE_PATTERN, plain
 
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
+_MARKED = re.compile(r"^['\u2019](?=\d)")  # '4/102, which keeps it from reading a date, too
 _DECIMAL = re.compile(WHOLE_AS_DECIMAL)
 _INVISIBLE = re.compile(INVISIBLE_PATTERN)
 _IDS = frozenset({"product_id", "market_id"})
@@ -16,7 +17,7 @@ _WHOLE = _IDS | {"number"}
 _COUNTED = _WHOLE | {"quantity", "added"}
 _DESCRIBING = _WHOLE | {"set_name", "set_code", "printing", "language", "condition", "game"}
 # Numbers that stand for words: in a column with empty cells, programs store 1 as 1.0.
-_CODED = _DESCRIBING | {"grade", "reverse", "holo", "playset", "first_edition"}
+_CODED = _DESCRIBING | {"grade", "reverse", "holo", "normal", "playset", "first_edition"}
 _MEANT = {"printing": "-", "number": "?"}  # no foil; the number of an Unown
 
 
@@ -36,6 +37,7 @@ def cell_text(cell: Any, field: str) -> str:
     text = " ".join((plain(visible) if field in _COUNTED else visible).split())
     formula = _TEXT_FORMULA.fullmatch(text)
     text = formula[1] if formula else text_of_cell(text)
+    text = _MARKED.sub("", text) if field in _COUNTED else text
     if cell_fault(text):
         return text
     if field in _DESCRIBING and text != _MEANT.get(field) and is_placeholder(text):
