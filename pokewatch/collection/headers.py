@@ -72,6 +72,8 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "altered": ("altered", "altered_art", "alter", "is_altered", "isaltered"),
     "misprint": ("misprint", "is_misprint"),
     "proxy": ("proxy", "is_proxy"),
+    "artist_proof": ("artist_proof", "is_artist_proof"),
+    "normal": ("normal", "is_normal", "non_holo", "nonholo"),
     "first_edition": ("isfirsted", "first_edition", "1st_edition", "1st_ed", "is_first_edition"),
 }
 # Columns that a file may have alone; that of a list without a header is a name.
@@ -135,6 +137,8 @@ def columns_of(headers: Sequence[str], app: str) -> dict[str, int]:
     }
     if "edition" in headers and headers[found["set_name"]] != "edition":
         found["print_run"] = headers.index("edition")
+    if not {"reverse", "holo"} & found.keys():
+        found.pop("normal", None)  # of the printings it may be, for example, the price of one
     if app == SELLER_PRICING:
         del found["product_id"]  # it is the id of a condition of the product there
     if app == CARD_LADDER:

@@ -28,14 +28,18 @@ _OWN = {
     "altered": {"altered", "altered art"},
     "misprint": {"misprint"},
     "proxy": {"proxy"},
+    "artist_proof": {"proof", "artist proof"},
+    "normal": {"normal", "non-holo", "non holo", "nonholo"},
 }
 _UNPRICED = {
     "signed": "signed copies",
     "altered": "altered copies",
     "misprint": "misprints",
     "proxy": "proxies",
+    "artist_proof": "artist proofs",
 }
 _FLAGS = _UNPRICED | {
+    "normal": "normal copies",
     "reverse": "reverse holofoils",
     "holo": "holofoils",
     "first_edition": "first editions",
@@ -68,7 +72,7 @@ def with_flags(values: Mapping[str, str], empty: str) -> str:
 def check_flags(values: Mapping[str, str]) -> None:
     """Raise ValueError where a column of yes and no says neither, such as a number of copies.
 
-    Raise it for a copy that has no price, too.
+    Raise it for a copy that has no price, too, and for a line of two printings.
     """
     for name, said in _FLAGS.items():
         text = values.get(name, "")
@@ -78,6 +82,9 @@ def check_flags(values: Mapping[str, str]) -> None:
     for name, said in _UNPRICED.items():
         if _is_flagged(values, name):
             raise ValueError(f"there are no prices of {said}")
+    given = [_FLAGS[name] for name in ("normal", "reverse", "holo") if _is_flagged(values, name)]
+    if "normal copies" in given and len(given) > 1:
+        raise ValueError(f"it counts {' and '.join(given)}: write a line of each")
 
 
 def _is_flagged(values: Mapping[str, str], name: str) -> bool:

@@ -70,6 +70,7 @@ def test_words_of_printings_in_columns_of_yes_and_no(name: str, text: str, print
         ("Alter", "True", "altered copies"),
         ("Misprint", "true", "misprints"),
         ("Proxy", "Yes", "proxies"),
+        ("Artist Proof", "proof", "artist proofs"),
     ],
 )
 def test_a_copy_without_a_price_is_refused(header: str, cell: str, said: str) -> None:
@@ -77,3 +78,21 @@ def test_a_copy_without_a_price_is_refused(header: str, cell: str, said: str) ->
     assert [line.name for line in found.lines] == ["Abra", "Zubat"]
     assert [each.reason for each in found.refused] == [f"there are no prices of {said}"]
     assert not [note for note in found.notes if "not used" in note]
+
+
+def test_copies_of_each_printing_in_columns_are_refused_and_not_taken_for_one_of_them() -> None:
+    found = read("name,Normal,Reverse,Holo\nMew,4,0,0\nAbra,1,1,0\nZubat,0,1,0\nMuk,1,0,0\n")
+    assert [(line.name, line.printing) for line in found.lines] == [
+        ("Zubat", "Reverse Holofoil"),
+        ("Muk", "Normal"),
+    ]
+    assert [each.reason for each in found.refused] == [
+        "'4' in its column of normal copies is neither yes nor no",
+        "it counts normal copies and reverse holofoils: write a line of each",
+    ]
+
+
+def test_a_column_of_normal_alone_is_not_used() -> None:
+    found = read("name,Normal\nMew,0.15\n")
+    assert [line.name for line in found.lines] == ["Mew"]
+    assert "columns that are not used: 'Normal'" in found.notes
