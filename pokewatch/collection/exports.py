@@ -21,6 +21,7 @@ from pokewatch.collection.headers import (
     SELLER_PRICING,
     app_of,
     columns_of,
+    header_of,
 )
 from pokewatch.collection.line_names import split_name, split_set
 from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
@@ -30,7 +31,6 @@ from pokewatch.collection.reading_notes import copies_notes, unused_columns
 from pokewatch.collection.repeated_columns import check_repeated
 from pokewatch.contract import MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
-from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.uneven_lines import without_cut_lines
 from pokewatch.market.tabular.unvalued_cells import cell_fault
@@ -110,7 +110,7 @@ def read_collection(sheet: Sheet) -> Collection:
     cell may be a card's id or slug, and a number is the id of a product of TCGplayer. Raise
     TableError where the columns do not tell the card.
     """
-    headers = [simplified(name) for name in sheet.names]
+    headers = [header_of(name) for name in sheet.names]
     app = app_of(headers)
     columns = columns_of(headers, app)
     if not {"name", "product_id", "card_id", "market_id", "subject"} & columns.keys():

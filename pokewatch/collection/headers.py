@@ -3,7 +3,10 @@
 A column is known by its header, not by its place, and an app by the columns that only it writes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+
+from pokewatch.market.tabular.header_rows import simplified
 
 # Each field by the simplified headers it has, the best first.
 HEADERS: Mapping[str, tuple[str, ...]] = {
@@ -22,6 +25,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "set_code": ("set_code", "edition_code", "setcode", "set_id", "set_abbreviation"),
     "number": (
         *("card_number", "collector_number", "number", "card_no", "collector_no", "no", "card_num"),
+        *("set_number", "num", "nr", "card_nr", "collector_nr", "karten_nr"),
         *("kartennummer", "sammlernummer", "nummer", "numéro", "numero", "número", "番号"),
         "numer",
     ),
@@ -56,7 +60,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
             "anz",
         ),
         *("exemplaires", "exemplare", "ejemplares", "unidades", "pezzi", "copie", "stuks"),
-        *("stock", "amount", "ilość", "antal"),
+        *("stock", "amount", "ilość", "antal", "nb"),
     ),
     "added": ("add_to_quantity",),
     "product_id": ("product_id", "tcgplayer_product_id", "tcgplayer_id"),
@@ -122,6 +126,12 @@ _APPS: tuple[tuple[str, frozenset[str]], ...] = (
 )
 
 
+def header_of(name: str) -> str:
+    """Return a column's simplified name. A number of a card may be `Card #` or `N°`."""
+    numbered = simplified(re.sub(r"(?<=\w)\s*#\s*$", " number", name).replace("°", "o"))
+    return numbered if numbered in HEADERS["number"] else simplified(name)
+
+
 def app_of(headers: Sequence[str]) -> str:
     """Return the app that writes such a file, "" for another table."""
     return next((app for app, columns in _APPS if columns <= set(headers)), "")
@@ -135,6 +145,8 @@ def columns_of(headers: Sequence[str], app: str) -> dict[str, int]:
         for name in [next((name for name in names if name in headers), None)]
         if name is not None
     }
+    if "nombre" in headers and headers[found.get("name", 0)] != "nombre":  # a number, in French
+        found.setdefault("quantity", headers.index("nombre"))
     if "edition" in headers and headers[found["set_name"]] != "edition":
         found["print_run"] = headers.index("edition")
     if not {"reverse", "holo"} & found.keys():

@@ -374,3 +374,8 @@ def test_a_file_of_too_many_lines_or_cells_is_read_no_further() -> None:
         read_text(b"name\nA\nB\n\n", KNOWN_HEADERS, alone=ALONE, most=3)
     with pytest.raises(TableError, match="line 2: the line has 20,001 cells; at most 20,000"):
         read_text(b"name,set\n" + b"," * 20_000, KNOWN_HEADERS)
+
+
+def test_a_card_and_its_number_sign_are_two_columns() -> None:
+    found = read("Card,Card #,Set #,Nr.\nMew,151/165,2,3\n")
+    assert [(line.name, line.number) for line in found.lines] == [("Mew", "151/165")]

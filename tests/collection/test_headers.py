@@ -1,6 +1,13 @@
 import pytest
 
-from pokewatch.collection.headers import COSTS, HEADERS, KNOWN_HEADERS, app_of, columns_of
+from pokewatch.collection.headers import (
+    COSTS,
+    HEADERS,
+    KNOWN_HEADERS,
+    app_of,
+    columns_of,
+    header_of,
+)
 from pokewatch.market.tabular.header_rows import simplified
 from tests.collection import hard_formats
 
@@ -25,3 +32,26 @@ def test_the_better_of_two_columns_is_used() -> None:
 def test_an_edition_is_the_set_unless_there_is_another_column_of_it() -> None:
     assert columns_of(["name", "edition"], "") == {"name": 0, "set_name": 1}
     assert columns_of(["name", "edition", "set"], "")["print_run"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("Card #", "card_number"),
+        ("Collector # ", "collector_number"),
+        ("Set #", "set_number"),
+        ("N\u00b0", "no"),
+        ("Nr.", "nr"),
+        ("Graded Cert #", "graded_cert"),
+        ("Card", "card"),
+        ("#", ""),
+    ],
+)
+def test_a_number_sign_after_what_it_numbers_is_part_of_the_name(name: str, header: str) -> None:
+    assert header_of(name) == header
+
+
+def test_nombre_is_a_name_in_spanish_and_a_number_in_french() -> None:
+    assert columns_of(["nombre", "cantidad"], "") == {"name": 0, "quantity": 1}
+    assert columns_of(["nom", "nombre"], "") == {"name": 0, "quantity": 1}
+    assert columns_of(["nom", "nombre", "quantité"], "")["quantity"] == 2
