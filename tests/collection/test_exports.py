@@ -254,12 +254,26 @@ def test_a_line_that_ends_before_its_number_of_copies_is_left_out() -> None:
     )
 
 
+def test_a_sheet_of_sums_before_that_of_the_cards_is_not_read(tmp_path: Path) -> None:
+    sums: list[list[Cell]] = [["Set", "Quantity", "Value"], ["Base", 2, 10.5]]
+    cards: list[list[Cell]] = [["Kartenname", "Anzahl"], ["Mew", 2]]
+    write_workbook(tmp_path / "two.xlsx", {"Sums": sums, "Cards": cards})
+    found = read_collection(
+        read_sheet(tmp_path / "two.xlsx", names=sorted(KNOWN_HEADERS), alone=ALONE)
+    )
+    assert [(line.name, line.quantity) for line in found.lines] == [("Mew", 2)]
+    assert found.notes == ("sheets that are not read: 'Sums'",)
+
+
 def test_what_is_not_read_of_a_file_is_noted(tmp_path: Path) -> None:
     header: list[Cell] = ["name", "quantity"]
     write_workbook(tmp_path / "two.xlsx", {"A": [header, ["Mew", 1]], "B": [header, ["Abra", 1]]})
-    found = read_collection(read_sheet(tmp_path / "two.xlsx"))
+    sheet = read_sheet(tmp_path / "two.xlsx", names=sorted(KNOWN_HEADERS), alone=ALONE)
+    found = read_collection(sheet)
     assert [line.name for line in found.lines] == ["Mew"]
-    assert found.notes == ("sheets that are not read: 'B'",)
+    assert found.notes == (
+        "sheets that are not read: 'B'; to read the cards in 'B', save each as a file",
+    )
 
 
 def test_cells_that_say_that_there_is_nothing_are_blank() -> None:

@@ -13,7 +13,7 @@ SECOND_TABLE = "belongs to a second table, with other columns"
 _DIGIT = re.compile(r"\d")
 # Names of columns that are values of others, too: a game, a finish, and kinds of products.
 _VALUES = frozenset({"pokemon", "pokémon", "foil", "card", "item", "product"})
-_CARDS = frozenset(
+CARD_NAMES = frozenset(
     name for field in ("card_id", "product_id", "name") for name in FIELDS[field]
 ) - frozenset({"pokemon", "pokémon"})
 
@@ -32,7 +32,7 @@ def names_columns(cells: Sequence[str], known: frozenset[str]) -> bool:
     names = [name for name in map(simplified, cells) if name in known]
     if len(names) >= 2 and not _VALUES.issuperset(names):
         return True
-    return not _CARDS.isdisjoint(names) and sum(map(_is_day, cells)) >= 2
+    return not CARD_NAMES.isdisjoint(names) and sum(map(_is_day, cells)) >= 2
 
 
 class Header:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pokewatch.market.tabular.column_names import KNOWN
-from pokewatch.market.tabular.header_rows import simplified
+from pokewatch.market.tabular.header_rows import CARD_NAMES, simplified
 from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.text import EXAMPLE, read_text
 from pokewatch.market.tabular.workbook import read_workbook
@@ -46,7 +46,7 @@ def read_sheet(
         data = start + file.read()
     known = KNOWN | {simplified(name) for name in names}
     if data.startswith(_WORKBOOKS):
-        return read_workbook(data, known)
+        return read_workbook(data, known, CARD_NAMES.union(map(simplified, alone)))
     return read_text(data, known, encoding, alone, example, encoding_setting)
 
 

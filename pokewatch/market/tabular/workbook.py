@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pokewatch.market.tabular.cell_currencies import cell_currencies
 from pokewatch.market.tabular.header_rows import (
+    CARD_NAMES,
     REPEATED_HEADER,
     SECOND_TABLE,
     Header,
@@ -36,11 +37,12 @@ _MOST_CELLS = 20_000_000
 _MOST_HEADER_ROWS = 50
 
 
-def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
+def read_workbook(data: bytes, known: frozenset[str], cards: frozenset[str] = CARD_NAMES) -> Sheet:
     """Return the first sheet of a workbook whose columns are known, else the first with cells.
 
-    A sheet that is hidden comes after those that are shown. Raise TableError for data that cannot
-    be read, or that is too large.
+    One with a column of `cards`, the names of those that tell the card, comes before others, such
+    as sums of sets, and a sheet that is hidden after those that are shown. Raise TableError for
+    data that cannot be read, or that is too large.
     """
     import python_calamine
 
@@ -63,9 +65,12 @@ def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
         for name, rows in filled
         if (header := _header_row(rows, known)) is not None
     ]
+    named = [each for each in found if not cards.isdisjoint(map(simplified, _names(*each[1:])))]
+    found = named or found
     name, rows, header = found[0] if found else (*filled[0], _first_row(filled[0][1]))
     unread = [each for each, _ in filled if each != name]
-    sheet = _workbook_sheet(name, rows, header, known, unread)
+    notes = _unread_notes(unread, [each for each, *_ in named if each != name])
+    sheet = _workbook_sheet(name, rows, header, known, notes)
     return _with_currencies(sheet, data, workbook.sheet_names.index(name), len(rows))
 
 
@@ -176,6 +181,10 @@ def _is_below(texts: Sequence[list[str]], header: int, known: frozenset[str]) ->
     return len(upper) <= len(lower) and Header(texts[header]).goes_on_in(texts[header + 1], known)
 
 
+def _names(rows: Sequence[Sequence[Any]], header: int) -> list[str]:
+    return [_text(cell).strip() for cell in rows[header]]
+
+
 def _first_row(rows: Sequence[Sequence[Any]]) -> int:
     return next(i for i, row in enumerate(rows) if any(_cell(cell) for cell in row))
 
@@ -185,9 +194,9 @@ def _workbook_sheet(
     rows: Sequence[Sequence[Any]],
     header: int,
     known: frozenset[str],
-    unread: Sequence[str],
+    notes: tuple[str, ...],
 ) -> Sheet:
-    names = [_text(cell).strip() for cell in rows[header]]
+    names = _names(rows, header)
     while names and not names[-1]:
         names.pop()
     body: list[tuple[int, Sequence[Any]]] = []
@@ -219,8 +228,19 @@ def _workbook_sheet(
             numbers.setdefault(column, np.asarray(found))
     lines = np.asarray([number for number, _ in body], dtype=np.int64)
     form = f"workbook, sheet {name!r}, header in row {header + 1}"
-    notes = (f"sheets that are not read: {', '.join(map(shortened, unread))}",) if unread else ()
     return Sheet(tuple(names), columns, lines, tuple(skipped), form, notes, numbers)
+
+
+def _unread_notes(unread: Sequence[str], with_cards: Sequence[str]) -> tuple[str, ...]:
+    """Return the note of the sheets that are not read, some of them with cards."""
+    if not unread:
+        return ()
+    note = f"sheets that are not read: {', '.join(map(shortened, unread))}"
+    if with_cards:
+        note += (
+            f"; to read the cards in {', '.join(map(shortened, with_cards))}, save each as a file"
+        )
+    return (note,)
 
 
 def _row_fault(before: bool, repeated: bool, second: bool) -> str:

@@ -62,7 +62,16 @@ def test_the_same_price_in_any_sheet(tmp_path: Path, rows: list[list[Cell]]) -> 
 
 def test_sheets_that_are_not_read_are_named(tmp_path: Path) -> None:
     table = table_of(workbook(tmp_path, {"A": [HEADER, ROW], "B": [HEADER, ROW], "C": [["x"]]}))
-    assert table.notes == ("sheets that are not read: 'B', 'C'",)
+    assert table.notes == (
+        "sheets that are not read: 'B', 'C'; to read the cards in 'B', save each as a file",
+    )
+
+
+def test_a_sheet_that_names_no_card_is_not_read_before_one_that_does(tmp_path: Path) -> None:
+    sums: list[list[Cell]] = [["set", "date", "price"], ["Base", DAY, 99]]
+    table = table_of(workbook(tmp_path, {"Sums": sums, "Prices": [HEADER, ROW]}))
+    assert found(table) == [("a-1", "2026-09-13", 12.5)]
+    assert table.notes == ("sheets that are not read: 'Sums'",)
 
 
 def with_rows(path: Path, rows: str) -> bytes:
@@ -224,7 +233,9 @@ def test_a_sheet_that_is_hidden_is_read_where_no_other_has_the_columns(
     old: list[Cell] = ["a-1", date(2026, 9, 13), 99.0]
     table = table_of(with_hidden(tmp_path, {"Old": [HEADER, old], "New": [HEADER, ROW]}, state))
     assert found(table) == [("a-1", "2026-09-13", 12.5)]
-    assert table.notes == ("sheets that are not read: 'Old'",)
+    assert table.notes == (
+        "sheets that are not read: 'Old'; to read the cards in 'Old', save each as a file",
+    )
     alone = table_of(with_hidden(tmp_path, {"Old": [HEADER, old], "New": [["x"]]}, state))
     assert found(alone) == [("a-1", "2026-09-13", 99.0)]
 
