@@ -32,6 +32,7 @@ from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
 from pokewatch.market.sources.pokemon_price_tracker_pages import PriceTrackerPages
 from pokewatch.market.sources.pokemon_price_tracker_rows import (
     LakeCards,
+    card_fault,
     card_row,
     histories,
     identifier,
@@ -225,12 +226,10 @@ class PokemonPriceTrackerSource:
             )
 
     def _read_card(self, card: Any, fetched: _Fetched) -> None:
-        product = product_of(card.get("tcgPlayerId")) if isinstance(card, dict) else ""
-        if not product:
-            fetched.rejected.append(
-                parsing.rejected(None, None, card, "the card has no tcgPlayerId")
-            )
+        if reason := card_fault(card):
+            fetched.rejected.append(parsing.rejected(None, None, card, reason))
             return
+        product = product_of(card["tcgPlayerId"])
         label, owner = label_of(card), fetched.labels.setdefault(product, label_of(card))
         if label != owner:
             conflict = f"{product} is that of {owner!r}, not collected for {label!r}"

@@ -136,6 +136,16 @@ def _name(card: Mapping[str, Any], number: str | None) -> str | None:
     return name.removesuffix(f" - {number}") or name if name and number else name
 
 
+def card_fault(card: Any) -> str:
+    """Return why nothing of a card can be used, "" if it can. Prices are in USD if not marked."""
+    fields = as_object(card)
+    if not product_of(fields.get("tcgPlayerId")):
+        return "the card has no tcgPlayerId"
+    marked = (fields, as_object(fields.get("prices")), as_object(fields.get("priceHistory")))
+    currencies = {parsing.text(each.get("currency")) or "USD" for each in marked}
+    return "" if {each.upper() for each in currencies} == {"USD"} else "the currency is not USD"
+
+
 def shape_faults(card: Mapping[str, Any]) -> Iterator[str]:
     """Yield the parts of a card that have the wrong type and cannot be read."""
     for name in ("prices", "priceHistory"):

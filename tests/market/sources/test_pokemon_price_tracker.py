@@ -145,6 +145,30 @@ def test_bad_entries_are_rejected_with_the_reason(
     )
 
 
+@pytest.mark.parametrize(
+    ("marked", "count"),
+    [
+        ({"currency": "EUR"}, 0),
+        ({"prices": {"currency": "eur", "market": 5.0}}, 0),
+        ({"currency": "usd", "prices": {"currency": None}}, 1),
+    ],
+)
+def test_a_card_in_another_currency_is_rejected(
+    upstream: Upstream,
+    opened: Callable[..., PokemonPriceTrackerSource],
+    marked: dict[str, Any],
+    count: int,
+) -> None:
+    days = {"2025-11-26": 5.0}
+    upstream.json("/cards", {"data": [card(1, days=days), card(2, days=days, **marked)]})
+
+    (batch,) = opened().prices([date(2025, 11, 26)])
+
+    assert batch.prices.num_rows == 1 + count
+    reasons = ["the currency is not USD"] * (1 - count)
+    assert batch.rejected["reason"].to_pylist() == reasons
+
+
 @pytest.mark.parametrize("volume", [-1, 1.5, "many", True, 2**31, [3]])
 def test_a_number_of_sales_that_is_none_costs_itself_and_not_the_price(
     upstream: Upstream,
