@@ -3,10 +3,9 @@
 A column is known by its header, not by its place, and an app by the columns that only it writes.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
-from pokewatch.market.tabular.header_rows import simplified
+from pokewatch.market.tabular.header_rows import with_number
 
 # Each field by the simplified headers it has, the best first.
 HEADERS: Mapping[str, tuple[str, ...]] = {
@@ -128,8 +127,7 @@ _APPS: tuple[tuple[str, frozenset[str]], ...] = (
 
 def header_of(name: str) -> str:
     """Return a column's simplified name. A number of a card may be `Card #` or `N°`."""
-    numbered = simplified(re.sub(r"(?<=\w)\s*#\s*$", " number", name).replace("°", "o"))
-    return numbered if numbered in HEADERS["number"] else simplified(name)
+    return with_number(name, HEADERS["number"])
 
 
 def app_of(headers: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pokewatch.market.prices import PRICE_COLUMNS
 from pokewatch.market.tabular.column_names import FIELDS, OWN_IDS
 from pokewatch.market.tabular.dates import parse_date
-from pokewatch.market.tabular.header_rows import simplified
+from pokewatch.market.tabular.header_rows import simplified, with_number
 from pokewatch.market.tabular.sheet import TableError
 
 NEEDED = ("card_id", "date", "market_price")
@@ -114,7 +114,7 @@ def in_cents(name: str) -> bool:
 
 def _plain(name: str) -> str:
     """Return the name without a currency or unit: "Preis (€)" and "price_eur" are prices."""
-    words = simplified(name).split("_")
+    words = with_number(name, FIELDS["number"]).split("_")
     words_left = [word for word in words if word not in _MONEY_WORDS]
     return "_".join(words_left or words)
 

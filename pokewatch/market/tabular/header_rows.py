@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import zip_longest
 
 from pokewatch.market.tabular.column_names import FIELDS
@@ -10,6 +10,7 @@ from pokewatch.market.tabular.dates import parse_date
 
 REPEATED_HEADER = "repeats the header"
 SECOND_TABLE = "belongs to a second table, with other columns"
+_NUMBER_SIGN = re.compile(r"(?<=\w)\s*#\s*$")
 _DIGIT = re.compile(r"\d")
 # Names of columns that are values of others, too: a game, a finish, and kinds of products.
 _VALUES = frozenset({"pokemon", "pokémon", "foil", "card", "item", "product"})
@@ -22,6 +23,12 @@ def simplified(name: str) -> str:
     """Return a column's name in lower-case letters and digits joined by underscores, any script."""
     name = unicodedata.normalize("NFKC", name).casefold()
     return "_".join("".join(letter if letter.isalnum() else " " for letter in name).split())
+
+
+def with_number(name: str, numbers: Collection[str]) -> str:
+    """Return a column's simplified name: one of `numbers` for `Card #` or `N°`, where it is one."""
+    numbered = simplified(_NUMBER_SIGN.sub(" number", name).replace("°", "o"))
+    return numbered if numbered in numbers else simplified(name)
 
 
 def names_columns(cells: Sequence[str], known: frozenset[str]) -> bool:

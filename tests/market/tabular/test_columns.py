@@ -107,3 +107,22 @@ def test_a_column_of_the_key_that_is_not_there_is_named(tmp_path: Path) -> None:
         TableError, match="there is no column 'grad' for POKEWATCH_FILE_KEY; the columns are"
     ):
         read(tmp_path, "card_id,grade,date,price\na,PSA 9,2026-09-13,3\n", key=("grad",))
+
+
+@pytest.mark.parametrize("header", ["Card #", "Card #  ", "Collector #"])
+def test_a_number_sign_after_what_it_numbers_is_part_of_the_name(
+    tmp_path: Path, header: str
+) -> None:
+    content = f"Name,{header},Date,Price\nMew,58,2026-09-12,5\nMuk,58,2026-09-13,6\n"
+    assert found(read(tmp_path, content)) == [
+        ("mew-58", "2026-09-12", 5.0),
+        ("muk-58", "2026-09-13", 6.0),
+    ]
+
+
+def test_a_card_and_its_number_are_not_two_columns_of_ids(tmp_path: Path) -> None:
+    content = "Card,Card #,Date,Price\nMew,58,2026-09-12,5\nMuk,59,2026-09-13,6\n"
+    assert found(read(tmp_path, content)) == [
+        ("mew", "2026-09-12", 5.0),
+        ("muk", "2026-09-13", 6.0),
+    ]
