@@ -188,11 +188,10 @@ class _Days:
         lasting = quoted[:WEEK].any(axis=0) & quoted[-WEEK:].any(axis=0)
         cards = np.flatnonzero(lasting)
         names, code = np.unique(self._panel.set_id[cards], return_inverse=True)
-        order, ends = (
-            np.argsort(code, kind="stable"),
-            np.cumsum(np.bincount(code, minlength=len(names))),
-        )
-        for name, of_set in zip(names.tolist(), np.split(cards[order], ends[:-1]), strict=True):
+        order, ends = np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))
+        # None after the last end; of no names at all, that is the only part.
+        parts = np.split(cards[order], ends)[:-1]
+        for name, of_set in zip(names.tolist(), parts, strict=True):
             if len(of_set) >= _MIN_CARDS:
                 yield name, of_set
 

@@ -108,6 +108,28 @@ def test_odd_days_are_drift_once_they_are_four(days: int, drifts: bool) -> None:
     assert ("unchanged" in alarms(panel, PLANTED - 1)) is drifts
 
 
+def interrupted(days: int, missing: slice, decline: float = 0.0) -> Panel:
+    """Return a panel of 100 cards without prices on the `missing` days.
+
+    The 30 cards of the first of its three sets lose `decline`, on the log price, each day.
+    """
+    rng = np.random.default_rng(0)
+    moves = np.where(rng.random((days, 100)) < 0.5, rng.laplace(0.0, 0.03, (days, 100)), 0.0)
+    moves[:, :30] -= decline
+    quotes = np.exp(3.0 + np.cumsum(moves, axis=0))
+    quotes[missing] = np.nan
+    return panel_of(quotes, sets=["a"] * 30 + ["b"] * 30 + ["c"] * 40)
+
+
+@pytest.mark.parametrize("gap", [7, 30])
+def test_days_that_are_compared_with_a_week_without_prices_are_judged(gap: int) -> None:
+    """No card then has a price both then and now, so that no set is judged by its own cards."""
+    panel = interrupted(120 + gap, slice(60, 60 + gap))
+    for day in range(120, panel.days):
+        assert {"moves", "unchanged", "coverage"} <= {s.name for s in measure_drift(panel, day)}
+        assert alarms(panel, day) == {}
+
+
 def test_a_missing_part_of_the_catalogue_is_drift() -> None:
     panel = market(300, 0, 60)
     prices = np.array(panel.market)
