@@ -145,15 +145,18 @@ class _Days:
         )
 
     def coverage(self) -> Shift:
-        """Of the cards quoted in the week before; only a decrease is drift."""
+        """Of the cards quoted in the week before; only a decrease is drift.
+
+        On the first day with prices after a week without, no card is missed.
+        """
         quoted = np.isfinite(self._quote)
         lately = np.array(
             [quoted[max(0, day - WEEK) : day].any(axis=0) for day in range(1, len(quoted))]
         )
         had, known = (quoted[1:] & lately).sum(axis=1), lately.sum(axis=1)
-        return _share(
-            "coverage", had, known, np.where(known > 0, had / np.maximum(1, known), np.nan)
-        )
+        after_a_week = np.where(quoted[1:].any(axis=1), 1.0, np.nan)
+        daily = np.where(known > 0, had / np.maximum(1, known), after_a_week)
+        return _share("coverage", had, known, daily)
 
     def spread(self) -> Iterator[Shift]:
         if self._low is not None:

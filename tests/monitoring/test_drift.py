@@ -130,6 +130,13 @@ def test_days_that_are_compared_with_a_week_without_prices_are_judged(gap: int) 
         assert alarms(panel, day) == {}
 
 
+@pytest.mark.parametrize("gap", [6, 7, 8, 9, 10])
+def test_prices_that_are_back_after_a_break_are_no_drift(gap: int) -> None:
+    panel = interrupted(62 + gap, slice(60, 60 + gap))
+    assert "coverage" in alarms(panel, 60 + RUN - 1), "while they are missing"
+    assert alarms(panel, 60 + gap) == alarms(panel, 61 + gap) == {}
+
+
 def test_a_missing_part_of_the_catalogue_is_drift() -> None:
     panel = market(300, 0, 60)
     prices = np.array(panel.market)
