@@ -60,6 +60,7 @@ _MIN_CARDS = 20  # for the value of a day, and for a set to be judged on its own
 _TRIMMED = 0.1
 _RUNS = {"set moves": 2}  # weekly moves overlap, so a change stays in them
 _LOWER_ONLY = ("coverage",)
+_MAX_BREAK = 3  # days without prices; the move over a longer one is no weekly move
 
 WHY: Mapping[str, str] = MappingProxyType(
     {
@@ -201,12 +202,19 @@ class _Days:
     def _of_set(self, name: str, cards: NDArray[np.int64]) -> Iterator[Shift]:
         known = _last_known(self._quote[:, cards])
         weekly = known[WEEK:] - known[:-WEEK]
+        weekly[self._days_since_prices()[:-WEEK] > _MAX_BREAK] = np.nan
         yield _distribution("set moves", weekly, _trimmed_means(weekly), name)
         moved, both = (counted[:, cards].sum(axis=1) for counted in (self._moved, self._both))
         usual = both * self._moved.sum(axis=1) / np.maximum(1, self._both.sum(axis=1))
         yield _share(
             "set unchanged", moved, both, _log_ratio(moved, usual, both >= _MIN_CARDS // 2), name
         )
+
+    def _days_since_prices(self) -> Counts:
+        """Return the number of days [d] since one with prices, 0 on such a day."""
+        days = np.arange(len(self._quote))
+        quoted = np.isfinite(self._quote).any(axis=1)
+        return days - np.maximum.accumulate(np.where(quoted, days, 0))
 
 
 def _distribution(name: str, values: Floats, daily: Floats, set_id: str = "") -> Shift:

@@ -137,6 +137,20 @@ def test_prices_that_are_back_after_a_break_are_no_drift(gap: int) -> None:
     assert alarms(panel, 60 + gap) == alarms(panel, 61 + gap) == {}
 
 
+def test_the_move_of_a_set_over_a_month_without_prices_is_no_weekly_move() -> None:
+    """The set falls by 7% a week, and by 27% until the first prices after the break."""
+    panel = interrupted(60 + 30 + 10, slice(60, 90), decline=0.01)
+    assert [alarms(panel, day) for day in range(90, panel.days)] == [{}] * 10
+
+
+def test_a_set_that_falls_is_found_where_prices_come_every_fourth_day() -> None:
+    panel = interrupted(80, slice(0))
+    prices = np.array(panel.market)
+    prices[70:, :30] *= 0.5
+    prices[np.arange(80) % 4 > 0] = np.nan
+    assert alarms(replace(panel, market=prices), 76)["set moves"].set_id == "a"
+
+
 def test_a_missing_part_of_the_catalogue_is_drift() -> None:
     panel = market(300, 0, 60)
     prices = np.array(panel.market)
