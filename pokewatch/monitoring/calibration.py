@@ -30,7 +30,13 @@ from numpy.typing import NDArray
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import STATUSES, PriceBook
 from pokewatch.valuation.evaluation.reliability import reliability
-from pokewatch.valuation.evaluation.scores import Forecasts, price_groups, score, terms
+from pokewatch.valuation.evaluation.scores import (
+    Forecasts,
+    interval_of,
+    price_groups,
+    score,
+    terms,
+)
 from pokewatch.valuation.evaluation.two_way import Clusters, Estimate
 from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import UNKNOWN_CARD, band_of, liquidity_of
@@ -127,7 +133,7 @@ class IntervalCoverage:
 
 
 def _ends(share: Estimate | None) -> tuple[float, float]:
-    return (0.0, 1.0) if share is None else (max(share.low, 0.0), min(share.high, 1.0))
+    return (share and interval_of("coverage_90", share)) or (0.0, 1.0)
 
 
 def forecasts_on(

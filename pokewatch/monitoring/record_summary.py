@@ -16,7 +16,7 @@ from pokewatch.contract import DEFAULT_MIN_PRICE
 from pokewatch.decision import SIGNALS, Thresholds
 from pokewatch.monitoring.resolved_forecasts import ResolvedForecasts
 from pokewatch.valuation.evaluation.reliability import outcomes_of, reliability_of
-from pokewatch.valuation.evaluation.scores import SCORES
+from pokewatch.valuation.evaluation.scores import SCORES, interval_of
 from pokewatch.valuation.evaluation.two_way import Clusters, windows_of
 from pokewatch.valuation.intervals import BANDS
 from pokewatch.valuation.panel import Bools
@@ -97,9 +97,7 @@ def _estimate(
     found = clusters.ratio(above, below)
     if found is None:
         return None
-    most = 1.0 if score == "coverage_90" else np.inf
-    known = enough and np.isfinite(found.high)
-    low, high = (max(found.low, 0.0), min(found.high, most)) if known else (None, None)
+    low, high = (interval_of(score, found) if enough else None) or (None, None)
     return {"value": found.value, "low": low, "high": high}
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pokewatch.decision import BUY, HOLD, SELL, Distribution, Thresholds, decide
 from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.evaluation.two_way import Clusters
+from pokewatch.valuation.evaluation.two_way import Clusters, Estimate
 from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, TAIL
 from pokewatch.valuation.panel import Bools, Floats, Strings
 
@@ -78,6 +78,7 @@ WITH_INTERVAL = (
     "pinball",
     "directional_accuracy",
 )
+_SIGNED, _SHARES = ("bias",), ("coverage_90", "directional_accuracy")
 
 
 def winkler(truth: Floats, lower: Floats, upper: Floats) -> Floats:
@@ -206,12 +207,22 @@ def score(found: Mapping[str, Floats], clusters: Clusters) -> dict[str, Any]:
             scores[name] = float(found[above].sum()) / total if total > 0 else None
             continue
         estimate = clusters.ratio(found[above], found[below])
-        ends = estimate and (estimate.value, estimate.low, estimate.high)
-        if ends and name == "rmse":  # the root of a ratio
-            ends = tuple(max(end, 0.0) ** 0.5 for end in ends)
-        scores[name] = ends and ends[0]
-        scores[f"{name}_ci"] = list(ends[1:]) if ends and np.isfinite(ends[2]) else None
+        value, ends = estimate and estimate.value, estimate and interval_of(name, estimate)
+        if name == "rmse":  # the root of a ratio
+            value, ends = value and value**0.5, ends and (ends[0] ** 0.5, ends[1] ** 0.5)
+        scores[name], scores[f"{name}_ci"] = value, ends and list(ends)
     return scores | {"trimmed_mape": trimmed_mean(found["percentage_error"], found["valued"] > 0)}
+
+
+def interval_of(name: str, estimate: Estimate) -> tuple[float, float] | None:
+    """Return the 95% interval of a score without the values that it cannot have; None for one card.
+
+    Half of its width is an error either way, which may reach below 0, or of a share above 1.
+    """
+    if not np.isfinite(estimate.high):
+        return None
+    low = estimate.low if name in _SIGNED else max(estimate.low, 0.0)
+    return low, min(estimate.high, 1.0) if name in _SHARES else estimate.high
 
 
 def trimmed_mean(values: Floats, valued: Bools) -> float | None:

@@ -133,6 +133,19 @@ def test_every_score_is_inside_its_interval() -> None:
     )
 
 
+def test_intervals_have_no_values_that_a_score_cannot_have() -> None:
+    """One of two days has nearly all of the errors: the errors of the shares reach far."""
+    rows = some_forecasts(origins=2)
+    calm = rows.origin == 0
+    truth = np.where(calm, rows.last, rows.truth)
+    fair = np.where(calm, rows.last * 1.0001, rows.fair)
+    found = scored(replace(rows, truth=truth, fair=fair, lower=fair / 1.1, upper=fair * 1.1))
+    assert found["coverage_90_ci"] == [0.0, 1.0]
+    assert found["rmae_median7_ci"][0] == found["winkler_90_ci"][0] == 0.0
+    assert found["mape_ci"][0] == found["rmse_ci"][0] == 0.0
+    assert found["bias_ci"][0] < 0
+
+
 def test_sums_by_day_add_up() -> None:
     rows = some_forecasts()
     sums = daily_sums(terms(rows), rows.origin, 4)
