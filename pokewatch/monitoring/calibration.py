@@ -105,8 +105,8 @@ class IntervalCoverage:
     inside: tuple[int, ...]
     judged: tuple[int, ...]
     share: Estimate | None
-    renewed: int = 0
-    renewed_share: Estimate | None = None
+    renewed: int
+    renewed_share: Estimate | None
 
     @property
     def ends(self) -> tuple[float, float]:

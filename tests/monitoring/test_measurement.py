@@ -21,6 +21,7 @@ from tests.monitoring.rulebook import rules
 
 TODAY = date(2026, 3, 31)
 NO_DAY = None
+NOT_JUDGED = IntervalCoverage((), (), (), None, 0, None)
 
 
 def ago(days: int) -> date:
@@ -48,7 +49,7 @@ def measured(degrees: list[float], failed: list[str]) -> Measurement:
         checks,
         days,
         tuple(degrees),
-        IntervalCoverage((), (), (), None),
+        NOT_JUDGED,
     )
 
 
@@ -194,4 +195,4 @@ def test_the_coverage_is_reported_with_its_error_and_its_forecasts() -> None:
 
 
 def test_coverage_that_was_not_judged_is_no_check() -> None:
-    assert coverage_checks(IntervalCoverage((), (), (), None), MonitorSettings()) == []
+    assert coverage_checks(NOT_JUDGED, MonitorSettings()) == []
