@@ -13,9 +13,12 @@ from pokewatch.errors import SettingsError
 from pokewatch.settings import (
     CanarySettings,
     DecisionSettings,
+    ExperimentSettings,
+    GateSettings,
     GatewaySettings,
     Home,
     MarketSettings,
+    MonitorSettings,
     PriceWatchSettings,
     QualitySettings,
     RegistrySettings,
@@ -129,6 +132,24 @@ def test_a_remedy_of_our_own_is_shown_as_it_is(
     with pytest.raises(SettingsError) as caught:
         section.read()
     assert str(caught.value) == f"POKEWATCH_{variable} {value!r}: {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("section", "low", "high", "value"),
+    [
+        (GateSettings, "GATE_INTERVAL_LOW", "GATE_INTERVAL_HIGH", "0.95"),
+        (MonitorSettings, "MONITOR_COVERAGE_LOW", "MONITOR_COVERAGE_HIGH", "0.95"),
+        (ExperimentSettings, "EXPERIMENT_SHORTEST_DAYS", "EXPERIMENT_LONGEST_DAYS", "181"),
+    ],
+)
+def test_a_low_limit_above_the_high_one_is_refused(
+    section: type[Section], low: str, high: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"POKEWATCH_{low}", value)
+    with pytest.raises(SettingsError, match=f"^POKEWATCH_{high} .*{value} of POKEWATCH_{low}, or"):
+        section.read()
+    monkeypatch.setenv(f"POKEWATCH_{high}", value)
+    assert section.read()
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 import re
 from hashlib import sha256
+from typing import Annotated
 from urllib.parse import quote
 
 from pydantic import AliasChoices, Field
 
 from pokewatch.contract import MARKET_PATTERN, Fees
 from pokewatch.settings.section import Section, home_folder
-from pokewatch.settings.values import Market, RegistryUri, Shares
+from pokewatch.settings.values import Market, RegistryUri, Shares, not_below
 
 _PLAIN_IN_URI = "/ !\"$&'()*+,;:=@[]{}~"  # `?`, `#`, `%` and non-ASCII characters are quoted
 
@@ -146,7 +147,7 @@ class GateSettings(Section):
     gate_interval_low: float = Field(
         0.86, ge=0, le=1, description="Smallest share of later prices inside the 90% interval."
     )
-    gate_interval_high: float = Field(
+    gate_interval_high: Annotated[float, not_below("gate_interval_low")] = Field(
         0.94,
         ge=0,
         le=1,

@@ -1,9 +1,11 @@
 """Settings of monitoring and notifications."""
 
+from typing import Annotated
+
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import listed
+from pokewatch.settings.values import listed, not_below
 
 
 class MonitorSettings(Section):
@@ -12,7 +14,7 @@ class MonitorSettings(Section):
     monitor_coverage_low: float = Field(
         0.86, ge=0, le=1, description="Smallest share of later prices inside the 90% interval."
     )
-    monitor_coverage_high: float = Field(
+    monitor_coverage_high: Annotated[float, not_below("monitor_coverage_low")] = Field(
         0.94,
         ge=0,
         le=1,
@@ -81,7 +83,7 @@ class ExperimentSettings(Section):
     experiment_shortest_days: int = Field(
         28, ge=1, description="Days of forecasts before which an experiment is not decided."
     )
-    experiment_longest_days: int = Field(
+    experiment_longest_days: Annotated[int, not_below("experiment_shortest_days")] = Field(
         180, ge=1, description="Days of forecasts after which an experiment is stopped."
     )
 

@@ -4,10 +4,11 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
 
 from pokewatch.contract import MARKET_FORM, MARKET_PATTERN
+from pokewatch.settings.section import PREFIX
 
 _LOOPBACK_OF_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not listened on
 
@@ -21,6 +22,18 @@ def local_address(host: str, port: int) -> str:
 def listed(text: str) -> list[str]:
     """Return the parts of a comma-separated list: "3, 85" as ["3", "85"], "" as []."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def not_below(name: str) -> AfterValidator:
+    """Return the check that a limit is no less than the setting `name` before it."""
+
+    def checked(value: float, section: ValidationInfo) -> float:
+        least = section.data.get(name)  # None where it is at fault itself
+        if least is not None and value < least:
+            raise ValueError(f"use at least the {least:g} of {PREFIX}{name.upper()}, or lower that")
+        return value
+
+    return AfterValidator(checked)
 
 
 def _listed(value: Any) -> Any:
