@@ -55,8 +55,9 @@ def _coverage_rate(candidate: Evaluation, limits: GateSettings) -> Check:
 
 def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
     low, high = limits.gate_interval_low, limits.gate_interval_high
-    coverage, n, origins = candidate.settled_coverage()
-    renewed, n_renewed = candidate.fresh["coverage_90"], candidate.fresh["n"]
+    coverage, n = candidate.settled_coverage()
+    renewed, n_renewed = candidate.settled_coverage(renewed=True)
+    origins = sum(candidate.settled)
     wanted, why = f"{low:g} to {high:g}", "share of later prices inside the 90% interval"
     unsettled = len(candidate.origins) - origins
     if unsettled:

@@ -87,14 +87,17 @@ class Evaluation:
         quoted = self.scores["n"]
         return self.fresh["n"] / quoted if quoted else None
 
-    def settled_coverage(self) -> tuple[float | None, int, int]:
-        """Return the interval coverage on settled origins, its card-days and the origins' number.
+    def settled_coverage(self, *, renewed: bool = False) -> tuple[float | None, int]:
+        """Return the interval coverage on settled origins, and its card-days.
 
         The others are left out: no interval can cover the effect of an unforeseen market change.
+        With `renewed`, only quotes that were renewed within the horizon count.
         """
-        mask = np.asarray(self.settled, dtype=np.bool_)
-        covered, known = (float(self.sums[name][mask].sum()) for name in ("covered", "interval"))
-        return covered / known if known else None, int(known), int(mask.sum())
+        mask, kind = np.asarray(self.settled, dtype=np.bool_), "renewed_" if renewed else ""
+        covered, known = (
+            float(self.sums[f"{kind}{name}"][mask].sum()) for name in ("covered", "interval")
+        )
+        return covered / known if known else None, int(known)
 
     def __str__(self) -> str:
         return f"evaluated {self.model} at {counted(len(self.origins), 'origin')}"

@@ -65,7 +65,15 @@ SCORES: Mapping[str, tuple[str, str]] = {
     "sell_rate": ("sell", "valued"),
     "hold_rate": ("hold", "valued"),
 }
-_OF_INTERVAL = ("covered", "width", "winkler", "pinball", "interval")
+_OF_INTERVAL = (
+    "covered",
+    "width",
+    "winkler",
+    "pinball",
+    "interval",
+    "renewed_covered",
+    "renewed_interval",
+)
 WITH_INTERVAL = (
     "rmae_last",
     "rmae_median7",
@@ -119,6 +127,7 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
     # Rounding must not make a forecast of the last price differ from the last price.
     fair = np.where(np.abs(fair - last) > _ROUNDING, fair, last)
     error = fair - truth
+    covered = (truth >= lower - _ROUNDING) & (truth <= upper + _ROUNDING)
     direction = (rows.truth != rows.last) & (fair != last)
     prices = np.exp(fair), np.exp(lower), np.exp(upper)
     signal, _ = decide_in_blocks(rows.last, *prices, rows.status)
@@ -129,7 +138,7 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
         "percentage_error": 100.0 * np.abs(np.expm1(error)),
         "squared_error": np.square(error),
         "signed_error": error,
-        "covered": (truth >= lower - _ROUNDING) & (truth <= upper + _ROUNDING),
+        "covered": covered,
         "width": upper - lower,
         "winkler": winkler(truth, lower, upper),
         "pinball": (
@@ -145,6 +154,8 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
         "hold": signal == HOLD,
         "valued": valued,
         "interval": np.ones(len(valued)),
+        "renewed_covered": covered & rows.renewed,
+        "renewed_interval": rows.renewed,
     }
     known = valued & np.isfinite(upper - lower)
     return {

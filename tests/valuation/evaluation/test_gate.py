@@ -29,8 +29,15 @@ def candidate(origins: int = 12, error: float = 0.9, **scores: Any) -> Evaluatio
     covered = rows * np.nan if given["coverage_90"] is None else rows * given["coverage_90"]
     valued = rows if given["coverage_90"] is not None else 0 * rows
     sums = {"quoted": rows, "valued": valued, "interval": valued, "covered": covered}
-    fresh = {"coverage_90": given["coverage_90"], "n": given["n"]}
-    return replace(found, scores=given, fresh=fresh, sums={**found.sums, **sums})
+    renewed = {"renewed_interval": valued, "renewed_covered": covered}
+    return replace(found, scores=given, sums={**found.sums, **sums, **renewed})
+
+
+def with_renewed(found: Evaluation, coverage: float, n: float) -> Evaluation:
+    """Return the evaluation with the coverage of `n` renewed prices, alike on all of its days."""
+    rows = np.full(len(found.origins), n / len(found.origins))
+    sums = {"renewed_interval": rows, "renewed_covered": rows * coverage}
+    return replace(found, sums=found.sums | sums)
 
 
 def found(checks: list[Check]) -> dict[str, bool]:
@@ -90,18 +97,28 @@ def test_with_little_data_half_the_interval_coverage_is_enough(origins: int, n: 
 
 @pytest.mark.parametrize(
     ("renewed", "n", "passed"),
-    [(0.9, 600, True), (0.95, 600, False), (0.95, 499, True), (None, 0, True)],
+    [(0.9, 600, True), (0.95, 600, False), (0.95, 492, True), (0.0, 0, True)],
     ids=["inside", "too-wide", "few-renewed", "none-renewed"],
 )
 def test_the_upper_limit_of_the_coverage_is_that_of_renewed_prices(
-    renewed: float | None, n: int, passed: bool
+    renewed: float, n: int, passed: bool
 ) -> None:
     """A list that is seldom renewed is inside any interval that holds the last price."""
-    quiet = replace(candidate(coverage_90=0.98), fresh={"coverage_90": renewed, "n": n})
-    check = gate(quiet)[2]
+    check = gate(with_renewed(candidate(coverage_90=0.98), renewed, n))[2]
     wanted = ">= 0.86" if passed else "0.86 to 0.94"
     assert (check.name, check.threshold, check.passed) == ("interval_coverage", wanted, passed)
     assert f"applies to those that were renewed: {n:,} with a share of" in check.why
+
+
+def test_renewed_prices_around_a_market_change_do_not_make_an_interval_narrower() -> None:
+    """On three of fifteen days hardly a price is inside, on the others 96% of the renewed ones."""
+    wide = with_renewed(candidate(15, coverage_90=0.98), 0.96, 6000)
+    covered = wide.sums["renewed_covered"] * np.where(np.arange(15) < 3, 0.25, 1.0)
+    shaken = replace(wide, sums=wide.sums | {"renewed_covered": covered})
+    assert gate(shaken)[2].passed
+    check = gate(replace(shaken, settled=(False,) * 3 + (True,) * 12))[2]
+    assert not check.passed
+    assert "applies to those that were renewed: 4,800 with a share of 0.960" in check.why
 
 
 def test_card_days_without_an_interval_do_not_count_for_its_coverage() -> None:

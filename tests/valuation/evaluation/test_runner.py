@@ -113,6 +113,14 @@ def test_the_json_is_plain_and_complete(tmp_path: Path) -> None:
         )
 
 
+def test_where_the_market_did_not_change_the_coverage_is_that_of_all_days() -> None:
+    (found,) = evaluate(panel_of(market_like(80, 30)), ["last"], 7)
+    assert found.settled_coverage()[0] == found.scores["coverage_90"]
+    of_renewed = found.fresh["coverage_90"], found.fresh["n"]
+    assert found.settled_coverage(renewed=True) == of_renewed
+    assert of_renewed[1] < found.scores["n"]
+
+
 def test_a_single_card_shows_no_skill(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     walks = 10 * np.exp(np.cumsum(rng.normal(0, 0.04, (160, 5)), axis=0))
