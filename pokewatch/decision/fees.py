@@ -17,6 +17,8 @@ class FeeSchedule:
     The seller pays `commission`, a fraction of the price, up to `commission_cap`, `processing`,
     another fraction, and the amount `fixed`. The buyer pays the fraction `buyer_rate` and the
     amount `postage` on top of the price; the seller spends that amount on sending the card.
+
+    Raise ValueError for a fee that is negative, infinite or NaN, and for a whole price as fees.
     """
 
     name: str
@@ -27,6 +29,13 @@ class FeeSchedule:
     fixed: float = 0.0
     buyer_rate: float = 0.0
     postage: float = 0.0
+
+    def __post_init__(self) -> None:
+        fees = (self.commission, self.processing, self.fixed, self.buyer_rate, self.postage)
+        if not (all(0 <= each < np.inf for each in fees) and self.commission_cap >= 0):
+            raise ValueError(f"fees must be at least 0 and, but for the cap, finite: got {self}")
+        if self.commission + self.processing >= 1:
+            raise ValueError(f"commission and processing must be less than the price: got {self}")
 
     def cost(self, price: ArrayLike) -> Floats:
         """Return the total that a buyer pays for a card at `price`."""

@@ -39,6 +39,25 @@ def test_proceeds_are_inverted_below_zero_too(fees: FeeSchedule, proceeds: float
 
 
 @pytest.mark.parametrize(
+    ("fees", "wanted"),
+    [
+        ({"commission": 1.0}, "less than the price"),
+        ({"commission": 0.9, "processing": 0.1}, "less than the price"),
+        ({"commission": -0.1}, "at least 0"),
+        ({"commission": np.nan}, "at least 0"),
+        ({"commission": 0.1, "commission_cap": np.nan}, "at least 0"),
+        ({"commission": 0.1, "postage": -1.0}, "at least 0"),
+        ({"commission": 0.1, "postage": np.inf}, "finite"),
+    ],
+)
+def test_fees_under_which_no_advice_is_right_are_refused(
+    fees: dict[str, float], wanted: str
+) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        FeeSchedule("custom", "USD", **fees)
+
+
+@pytest.mark.parametrize(
     ("currency", "name", "found"),
     [
         ("USD", None, "tcgplayer"),
