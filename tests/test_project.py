@@ -14,9 +14,7 @@ from tests.conftest import ROOT
 TESTED_ELSEWHERE = {
     "contract.py": "the words of V2 answers; tests/gateway/upstream/test_reply_checks.py",
     "deploy/reload.py": "by the deploys that use it; tests/deploy/test_rollout.py",
-    "deploy/book_checks.py": "by the deploys that use it; tests/deploy/test_rollout.py",
     "deploy/publication.py": "by what publishes; tests/deploy/test_experiment_traffic.py",
-    "deploy/compatibility.py": "by the deploys that use it; tests/deploy/test_rollout.py",
     "deploy/records.py": "by deploys that wait for each other; tests/deploy/test_lock.py",
     "gateway/api/catalog_checks.py": "tests/gateway/upstream/test_reply_checks.py",
     "gateway/api/fields.py": "by the schemas; tests/contract/test_openapi.py",

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from pokewatch.cli.main import main
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
-from tests.deploy.test_rollout import register_book
+from tests.deploy.versions import register_book
 from tests.monitoring.listener import listening
 
 pytestmark = [

@@ -4,6 +4,7 @@ import pytest
 
 from pokewatch.deploy.addresses import names_no_replica, replica_addresses
 from pokewatch.errors import DeployError
+from pokewatch.settings import ServingSettings
 
 
 def test_a_plain_address_is_itself() -> None:
@@ -65,3 +66,27 @@ def test_dns_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     with pytest.raises(DeployError, match=r"replicas cannot be looked up: .*Temporary failure"):
         replica_addresses(["dns+http://replicas:8080"])
+
+
+def test_the_addresses_of_the_settings_end_without_a_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ServingSettings.read().addresses() == ["http://127.0.0.1:8080"]
+    monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", "http://a:1/, http://b:2")
+    assert ServingSettings.read().addresses() == ["http://a:1", "http://b:2"]
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("fd00::2", "[fd00::2]"),
+        ("::", "[::1]"),
+    ],
+)
+def test_a_deploy_reaches_the_mlserver_of_this_machine_where_it_listens(
+    host: str, reached_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At another address nothing listens, and the deploy would leave the server as it is."""
+    monkeypatch.setenv("POKEWATCH_MLSERVER_HOST", host)
+    monkeypatch.setenv("POKEWATCH_MLSERVER_HTTP_PORT", "9080")
+    assert ServingSettings.read().addresses() == [f"http://{reached_at}:9080"]

@@ -25,7 +25,7 @@ from pokewatch.serving.canaries import LONGEST_TIME, Canaries
 from tests.answering import answering
 from tests.deploy.processes import Writes, quiet, start
 from tests.deploy.replicas import MARKET, Replica, addresses, no_canary
-from tests.deploy.test_rollout import champion_of
+from tests.deploy.versions import champion_of
 from tests.experiments.books import register_pair
 
 pytestmark = [

@@ -14,8 +14,8 @@ from pokewatch.errors import DeployBusyError
 from pokewatch.registry import CHAMPION, REFUSED, Registry
 from tests.answering import answering
 from tests.deploy.processes import Writes, start_deploy
-from tests.deploy.test_rollout import champion_of, register_book
 from tests.deploy.test_transaction_killed import Served, reset, state
+from tests.deploy.versions import champion_of, register_book
 from tests.polling import eventually
 
 pytestmark = [

@@ -22,7 +22,7 @@ from pokewatch.serving.canaries import Canaries, CanaryPlan
 from tests.answering import answering
 from tests.deploy.processes import Writes, start_deploy
 from tests.deploy.replicas import MARKET, Replica, addresses, no_canary
-from tests.deploy.test_rollout import champion_of, register_book
+from tests.deploy.versions import champion_of, register_book
 from tests.polling import eventually
 
 pytestmark = [

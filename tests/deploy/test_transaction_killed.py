@@ -16,7 +16,8 @@ from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, PREVIOUS, REFUSED, Registry
 from tests.answering import answering
 from tests.deploy.processes import Writes, start_deploy
-from tests.deploy.test_rollout import Upstream, champion_of, register_book
+from tests.deploy.upstream import Upstream
+from tests.deploy.versions import champion_of, register_book
 from tests.polling import eventually
 
 pytestmark = [

@@ -6,7 +6,7 @@ import pytest
 
 from pokewatch.deploy.versions import is_registered, version_of
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
-from tests.deploy.test_rollout import register_book
+from tests.deploy.versions import register_book
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
