@@ -23,7 +23,7 @@ from pokewatch.collection.headers import (
     columns_of,
     header_of,
 )
-from pokewatch.collection.line_names import split_name, split_set
+from pokewatch.collection.line_names import split_copy, split_name, split_set
 from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
@@ -206,6 +206,9 @@ def _line_of(
     if style.app == CARD_LADDER and stamp_words(values.get("printing", "")):
         name = f"{name} ({values['printing']})"
     name, graded = split_grade(name)
+    name, named_condition, named_language = split_copy(name)
+    if named_condition and condition_of(condition_text) != condition_of(named_condition):
+        condition_text = f"{condition_text} {named_condition}".strip()
     name, number, bracketed = split_name(name)
     set_name, spoken = split_set(values.get("set_name", ""))
     if _SHADOWLESS.search(f"{name} {bracketed} {printing}"):
@@ -224,7 +227,8 @@ def _line_of(
         set_code=values.get("set_code", ""),
         number=values.get("number", "") or number,
         printing=printing or bracketed,
-        language=language_of(language)
+        language=named_language
+        or language_of(language)
         or spoken
         or _language_of_game(values.get("game", ""))
         or ("English" if style.app == PRICECHARTING else ""),  # it names all others

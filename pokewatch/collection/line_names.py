@@ -12,6 +12,12 @@ from pokewatch.collection.names import is_common_printing, is_printing
 _NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)|(?:\s-)?\s(\w{0,4}\d{1,3}/\w{0,4}\d{1,3})$")
 _PARENTHESES = re.compile(r"\(([^()]*)\)")
 _PSA_PRINTING = re.compile(r"-((?:rev\.?|reverse) ?(?:foil|holo)|holo|1st edition)$", re.IGNORECASE)
+_ASIDE = re.compile(r"[(\[]([^()\[\]]{2,20})[)\]]")
+# Of a copy. No card's name has these words in parentheses, as many have "EX" or "M".
+_CONDITION = re.compile(
+    r"nm|lp|mp|hp|dmg|near mint|(?:lightly|moderately|heavily|slightly) played|damaged|played|poor",
+    re.IGNORECASE,
+)
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _SPOKEN = {"Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"}
 
@@ -24,6 +30,21 @@ def split_set(name: str) -> tuple[str, str]:
         if word in _SPOKEN:
             return " ".join(each for each in words if each != words[at]), word
     return name, ""
+
+
+def split_copy(name: str) -> tuple[str, str, str]:
+    """Return a name without what it says in parentheses of the copy: condition and language."""
+    condition = language = ""
+    for text in _ASIDE.findall(name):
+        spoken = "Japanese" if text in ("JP", "JPN") else text.strip().title()
+        if _CONDITION.fullmatch(text.strip()):
+            condition = text.strip()
+        elif spoken in _SPOKEN:
+            language = spoken
+        else:
+            continue
+        name = " ".join(re.sub(rf"[(\[]{re.escape(text)}[)\]]", " ", name).split())
+    return name, condition, language
 
 
 def split_name(name: str) -> tuple[str, str, str]:

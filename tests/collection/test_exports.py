@@ -393,3 +393,18 @@ def test_a_file_of_too_many_lines_or_cells_is_read_no_further() -> None:
 def test_a_card_and_its_number_sign_are_two_columns() -> None:
     found = read("Card,Card #,Set #,Nr.\nMew,151/165,2,3\n")
     assert [(line.name, line.number) for line in found.lines] == [("Mew", "151/165")]
+
+
+def test_a_condition_or_a_language_in_the_name_is_that_of_the_copy() -> None:
+    found = read(
+        "name,condition,language\nMew (Damaged),,\nMew [LP],LP,\nMew (Damaged),NM,\n"
+        "Mew (German),,\nMew (German),,English\nMew (Near Mint),NM,\n"
+    )
+    assert [(each.name, each.condition, each.language) for each in found.lines] == [
+        ("Mew", "DMG", ""),
+        ("Mew", "LP", ""),
+        ("Mew", None, ""),
+        ("Mew", "NM", "German"),
+        ("Mew", "NM", "German"),
+        ("Mew", "NM", ""),
+    ]

@@ -1,6 +1,6 @@
 import pytest
 
-from pokewatch.collection.line_names import split_name, split_set
+from pokewatch.collection.line_names import split_copy, split_name, split_set
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,21 @@ def test_a_name_has_number_and_printing(name: str, parts: tuple[str, str, str]) 
 )
 def test_a_sets_name_has_a_language(name: str, parts: tuple[str, str]) -> None:
     assert split_set(name) == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("Pikachu (Damaged)", ("Pikachu", "Damaged", "")),
+        ("Pikachu [LP] #25", ("Pikachu #25", "LP", "")),
+        ("Pikachu (German) (lightly played)", ("Pikachu", "lightly played", "German")),
+        ("Pikachu (JP)", ("Pikachu", "", "Japanese")),
+        ("Nidoran (M)", ("Nidoran (M)", "", "")),
+        ("Charizard (EX)", ("Charizard (EX)", "", "")),
+        ("Umbreon VMAX (Alternate Art Secret)", ("Umbreon VMAX (Alternate Art Secret)", "", "")),
+    ],
+)
+def test_a_name_says_of_the_copy_what_is_no_part_of_it(
+    name: str, parts: tuple[str, str, str]
+) -> None:
+    assert split_copy(name) == parts
