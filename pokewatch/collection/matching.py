@@ -17,7 +17,6 @@ from pokewatch.collection.names import (
     BASE_PRINTING,
     bare_number,
     base_key,
-    is_date,
     is_promo,
     name_key,
     number_keys,
@@ -28,6 +27,7 @@ from pokewatch.collection.names import (
     set_prefix,
     similar,
     stamp_words,
+    with_date_named,
 )
 from pokewatch.collection.printings import of_kind, of_print_run
 from pokewatch.valuation.book import PriceBook
@@ -159,11 +159,11 @@ class Matcher:
             found = [at for at in found if self._cards[at].game in ("", game)]
         if not found:
             why = "no card has this name" + (" and number" if number else "")
-            return self._unmatched((), _of_number(line, why))
+            return self._unmatched((), with_date_named(line.number, why))
         if size:
             sized = [at for at in found if self._cards[at].number[1] in ("", size)]
             if not sized:
-                why = _of_number(line, f"no such card is numbered {line.number}")
+                why = with_date_named(line.number, f"no such card is numbered {line.number}")
                 return self._unmatched(found, why)
             found = sized
         if line.set_name or line.set_code:
@@ -209,15 +209,22 @@ class Matcher:
         if not versions:
             return self._unmatched(found, f"the card has no version {' '.join(sorted(stamps))!r}")
         exact = [at for at in versions if self._cards[at].name == key]
+        words = set(key.split())
+        like = [at for at in versions if words <= set(self._cards[at].name.split())]
         if how == "name" and not line.number:
-            words = set(key.split())
-            like = [at for at in versions if words <= set(self._cards[at].name.split())]
             if key != base and not like:
                 return self._unmatched(versions, "the card has no such version")
             if key == base and (not exact or len(exact) < len(versions)):
                 return self._ambiguous(versions, "it has several versions, and the line no number")
             return self._printing(line, exact or like, how)
-        return self._printing(line, exact or versions, how)
+        if not exact and key != base:
+            other = [] if like else self._of_set(line, self._index.by_base.get(base, ()))
+            other = [at for at in other if words <= set(self._cards[at].name.split())]
+            if other:
+                return self._ambiguous([*versions, *other], "its number is that of another version")
+            if len({self._cards[at].name for at in like or versions}) > 1:
+                return self._ambiguous(versions, "it has several versions, and none of this name")
+        return self._printing(line, exact or (like if key != base else ()) or versions, how)
 
     def _described(self, at: int) -> str:
         return f"{self._cards[at].name} {self._cards[at].set_name}"
@@ -280,13 +287,3 @@ class Matcher:
             return replace(match, candidates=tuple(near))
         near = self._book.suggestions.find(line.name, MAX_CANDIDATES).tolist()
         return replace(match, candidates=tuple(near))
-
-
-def _of_number(line: CollectionLine, why: str) -> str:
-    """Return why a line is unmatched: its number is a date, or else `why`."""
-    if not is_date(line.number):
-        return why
-    return (
-        f"its number {line.number!r} is a date, which spreadsheets make of a number such as 4/25: "
-        "write it as text"
-    )

@@ -46,8 +46,8 @@ _STAMPS = {
     *("staff", "prerelease", "stamp", "stamped", "jumbo", "oversized", "error", "misprint"),
     *("metal", "cosmos", "cracked", "league", "winner", "champion", "championship"),
     *("championships", "exclusive", "gamestop"),
-    *("ball", "symbol"),  # of a pattern: `(Poke Ball Pattern)`
-    *("signed", "autographed", "altered", "proxy"),
+    *("ball", "master", "poke", "symbol"),  # of a pattern: `(Poke Ball Pattern)`
+    *("signed", "autographed", "altered", "proxy", "fake", "replica", "miscut"),
 }
 _PRINT_RUNS = ("1st edition", "unlimited")
 _PRINTINGS = {
@@ -103,6 +103,7 @@ _GAME = {"pokemon", "game"}  # the first set, as graders name it
 BASE_PRINTING = "base"  # the printing that an app gives no name, beside a reverse holofoil
 _NUMBER_OF = re.compile(r"(?<=\d)OF(?=\d)")
 _NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)++(?=\w*\d)")
+_SHORT = {"alt": "alternate"}
 _SHORTEST = 4
 MIN_SIMILARITY = 0.75
 
@@ -115,7 +116,7 @@ def name_key(name: str, number: str = "") -> str:
     """
     plain = _NUMBER_SUFFIX.sub("", name) if "-" in name else name
     plain = plain if plain.isascii() else plain.translate(_SEXES)
-    words = search_text(plain).split()
+    words = [_SHORT.get(word, word) for word in search_text(plain).split()]
     if not _DIGIT.search(plain):
         return " ".join(sorted(words))
     own = set(search_text(number).split())
@@ -154,6 +155,16 @@ def is_date(number: str) -> bool:
 
 
 @lru_cache(maxsize=16_384)
+def with_date_named(number: str, why: str) -> str:
+    """Return why a line is unmatched: its number is a date, or else `why`."""
+    if not is_date(number):
+        return why
+    return (
+        f"its number {number!r} is a date, which spreadsheets make of a number such as 4/25: "
+        "write it as text"
+    )
+
+
 def set_words(name: str) -> frozenset[str]:
     """Return the words of a set's name that tell it from others, without its code.
 

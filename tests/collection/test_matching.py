@@ -128,6 +128,32 @@ CASES: list[tuple[dict[str, Any], str, list[str]]] = [
         ["research_elm"],
     ),
     ({"name": "Professor's Research [Professor Oak]"}, "unmatched", ["research_elm"]),
+    (
+        {"name": "Umbreon VMAX (Alt Art)", "set_name": "Evolving Skies", "number": "95/203"},
+        "ambiguous",
+        ["umbreon_vmax_95", "umbreon_vmax_215"],
+    ),
+    (
+        {"name": "Umbreon VMAX (Alt Art)", "set_name": "Evolving Skies"},
+        "matched",
+        ["umbreon_vmax_215"],
+    ),
+    # Two versions have the number; the foil one is not that of which the line is.
+    (
+        {"name": "Professor's Research (Full Art)", "number": "123/131", "printing": "Holofoil"},
+        "ambiguous",
+        ["research_elm", "research_elm_pattern"],
+    ),
+    (
+        {"name": "Professor's Research (Master Ball)", "number": "123/131"},
+        "unmatched",
+        ["research_elm", "research_elm_pattern"],
+    ),
+    (
+        {"name": "Professor's Research (Poke Ball)", "number": "123/131"},
+        "matched",
+        ["research_elm_pattern"],
+    ),
     ({"name": "Mewtwo", "number": "10/102"}, "unmatched", []),
     ({"name": "\u202e"}, "unmatched", []),
 ]
