@@ -7,7 +7,7 @@ import re
 
 from pokewatch.collection.card_index import IndexedCard
 from pokewatch.collection.exports import CollectionLine
-from pokewatch.collection.names import bare_number, is_date, name_key, number_keys
+from pokewatch.collection.names import bare_number, base_key, is_date, name_key, number_keys
 
 NAME = "name"
 _NO_DIGIT = re.compile(r"\D")
@@ -17,7 +17,8 @@ def contradiction(line: CollectionLine, card: IndexedCard, described: IndexedCar
     """Return what of a line is not that of the card with its product id, "" if nothing is.
 
     `described` is the card that the line describes in words, None if there is none or may be
-    several. Versions of one name, number and set are no contradiction: the id tells them apart.
+    several. Versions of one name, number and set are no contradiction, as the id tells them apart,
+    unless the line has the name of another version in full, such as `(Staff)`.
     """
     own, size = "", ""
     if line.number and not is_date(line.number):
@@ -31,6 +32,10 @@ def contradiction(line: CollectionLine, card: IndexedCard, described: IndexedCar
         return "number"
     if described and _described(described) != _described(card):
         return "name and set"
+    key = name_key(line.name, line.number)
+    versioned = key != base_key(line.name, line.number)
+    if described and versioned and described.name == key != card.name:
+        return "version"
     return ""
 
 

@@ -35,6 +35,7 @@ def match_of(matcher: Matcher, line: str) -> Match:
         ("32,Charizard,Base Set,4/102,Unlimited,", "number", ["8", "32"]),
         ("23,Pikachu,Base Set,,Unlimited,", "name and set", ["22", "23"]),
         ("27,Mr. Mime,Jungle,22/64,,", "number", ["26", "27"]),
+        ("16,Arceus VSTAR (Staff),,SWSH247,Holofoil,", "version", ["15", "16"]),
     ],
 )
 def test_a_line_that_contradicts_its_product_id_is_not_matched(
