@@ -28,7 +28,7 @@ from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.collection.reading_notes import copies_notes, unused_columns
-from pokewatch.collection.repeated_columns import check_repeated
+from pokewatch.collection.repeated_columns import check_conditions, check_repeated
 from pokewatch.contract import MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
 from pokewatch.market.tabular.sheet import Sheet, TableError
@@ -120,6 +120,7 @@ def read_collection(sheet: Sheet) -> Collection:
             "quantity are used where there are any",
         )
     check_repeated(sheet, headers, columns)
+    check_conditions(sheet, headers, columns)
     counts = columns.get("quantity", columns.get("added"))
     sheet = without_cut_lines(sheet, [] if counts is None else [counts])
     cells = {

@@ -1,9 +1,37 @@
-"""Columns of a collection that have the same name."""
+"""Columns of a collection that say one thing several times: of one name, or one a condition."""
 
 from collections.abc import Mapping, Sequence
 
 from pokewatch.collection.cell_texts import cell_text
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
+
+_CONDITIONS = frozenset(
+    [
+        "nm",
+        "lp",
+        "mp",
+        "hp",
+        "dmg",
+        "near_mint",
+        "lightly_played",
+        "moderately_played",
+        "heavily_played",
+        "damaged",
+    ]
+)
+
+
+def check_conditions(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
+    """Raise TableError where columns such as `NM` and `LP` have the copies of each condition."""
+    found = [
+        name for name, header in zip(sheet.names, headers, strict=True) if header in _CONDITIONS
+    ]
+    if len(found) > 1 and not {"condition", "quantity", "added"} & columns.keys():
+        raise TableError(
+            f"the columns {', '.join(map(shortened, found))} may have the copies of each condition",
+            line=1,
+            remedy="write a line of each, with the columns condition and quantity",
+        )
 
 
 def check_repeated(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:

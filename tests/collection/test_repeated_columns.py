@@ -1,4 +1,4 @@
-"""Tests of columns that have the same name."""
+"""Tests of columns that say one thing several times."""
 
 from pathlib import Path
 
@@ -48,3 +48,19 @@ def test_two_columns_of_one_name_that_differ_are_refused(
 )
 def test_other_columns_of_one_name_are_read(tmp_path: Path, text: str) -> None:
     assert [(line.name, line.quantity) for line in read(tmp_path, text).lines] == [("Mew", 2)]
+
+
+def test_copies_in_a_column_a_condition_are_not_counted_as_one(tmp_path: Path) -> None:
+    with pytest.raises(TableError) as raised:
+        read(tmp_path, "Name,NM,LP,Damaged\nPikachu,3,1,0\n")
+    assert str(raised.value) == (
+        "line 1: the columns 'NM', 'LP', 'Damaged' may have the copies of each condition; "
+        "write a line of each, with the columns condition and quantity"
+    )
+
+
+@pytest.mark.parametrize("header", ["Quantity,NM,LP", "NM", "Condition,NM,LP"])
+def test_other_columns_of_conditions_are_not_used(tmp_path: Path, header: str) -> None:
+    cells = ",".join("1" if name == "Quantity" else "" for name in header.split(","))
+    (line,) = read(tmp_path, f"Name,{header}\nPikachu,{cells}\n").lines
+    assert (line.quantity, line.condition) == (1, "NM")
