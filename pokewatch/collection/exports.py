@@ -28,7 +28,7 @@ from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.collection.reading_notes import copies_notes, unused_columns
-from pokewatch.collection.repeated_columns import check_conditions, check_repeated
+from pokewatch.collection.repeated_columns import check_columns
 from pokewatch.contract import MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
 from pokewatch.market.tabular.sheet import Sheet, TableError
@@ -119,8 +119,7 @@ def read_collection(sheet: Sheet) -> Collection:
             remedy="name one name, product_id or card_id; set, number, printing, condition and "
             "quantity are used where there are any",
         )
-    check_repeated(sheet, headers, columns)
-    check_conditions(sheet, headers, columns)
+    check_columns(sheet, headers, columns)
     counts = columns.get("quantity", columns.get("added"))
     sheet = without_cut_lines(sheet, [] if counts is None else [counts])
     cells = {

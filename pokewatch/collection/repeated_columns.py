@@ -21,7 +21,13 @@ _CONDITIONS = frozenset(
 )
 
 
-def check_conditions(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
+def check_columns(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
+    """Raise TableError where columns repeat or divide what one of them should say."""
+    _check_repeated(sheet, headers, columns)
+    _check_conditions(sheet, headers, columns)
+
+
+def _check_conditions(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
     """Raise TableError where columns such as `NM` and `LP` have the copies of each condition."""
     found = [
         name for name, header in zip(sheet.names, headers, strict=True) if header in _CONDITIONS
@@ -34,7 +40,7 @@ def check_conditions(sheet: Sheet, headers: Sequence[str], columns: Mapping[str,
         )
 
 
-def check_repeated(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
+def _check_repeated(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
     """Raise TableError where a line has another cell in a second column of a used column's name."""
     for field, first in columns.items():
         for second in range(first + 1, len(headers)):
