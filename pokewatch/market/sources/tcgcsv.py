@@ -47,7 +47,7 @@ class TcgcsvSource:
         self.games = tuple(map(game_of, self._categories))
         self._now = now
         self.warnings: list[str] = []
-        self._pages = TcgcsvPages(settings, now, transport, **client)
+        self._pages = TcgcsvPages(settings, now, transport, self._warn, **client)
         self._catalog = TcgcsvCatalog(self._pages, self._warn)
         self._archives = TcgcsvArchives(self._pages, self._categories, now, self._warn)
         self._live = TcgcsvLive(self._pages, self._catalog, self._categories, self._warn)

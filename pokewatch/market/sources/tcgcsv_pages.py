@@ -19,7 +19,7 @@ from pokewatch.market.sources import RequestUsage, parsing
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
 from pokewatch.market.sources.request_gate import RequestGate
 from pokewatch.market.sources.request_store import DAY_SECONDS, RequestStore, StoredPage
-from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, results
+from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, results, rows_missing
 from pokewatch.settings import Home, SourceSettings
 
 _NAME = "tcgcsv"
@@ -39,6 +39,7 @@ class TcgcsvPages:
     """A client of one TCGCSV server. Pages, pace and budget are shared by all runs of a home.
 
     Pages are stored under their address without user and password: those are no part of the page.
+    `warn` is called for pages that lack rows.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class TcgcsvPages:
         settings: SourceSettings,
         now: Callable[[], datetime],
         transport: httpx.BaseTransport | None,
+        warn: Callable[[str], None],
         **client: Any,
     ) -> None:
+        self._warn = warn
         self.url = settings.tcgcsv_url.rstrip("/")
         self._now = now
         self._sleep = client.get("sleep", wait_for)
@@ -71,13 +74,18 @@ class TcgcsvPages:
     def results(self, path: str, day: date | None = None) -> list[Any]:
         """Return the rows of a page; for prices and new sets, `day` is the day they are of.
 
-        Raise SourceError, and MissingAtSourceError for 404.
+        Warn of a page with fewer rows than it counts. Raise SourceError, and MissingAtSourceError
+        for 404.
         """
         url = self.url + path
         try:
-            return results(parsing.parse_json(self._page(path, day, _check_envelope).body))
+            body = parsing.parse_json(self._page(path, day, _check_envelope).body)
+            rows = results(body)
         except BadEnvelopeError as error:
             raise SourceError(_NAME, shown(url), str(error)) from None
+        if fault := rows_missing(body):
+            self._warn(f"{_NAME}: {shown(url)}: {fault}")
+        return rows
 
     def live_day(self) -> date:
         """Return the day of the latest update, by the schedule if it is not published."""

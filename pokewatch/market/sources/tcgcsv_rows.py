@@ -100,6 +100,14 @@ def results(body: Any) -> list[Any]:
     return list(body["results"])
 
 
+def rows_missing(body: Any) -> str:
+    """Return in words that an answer has fewer rows than it counts, "" if it does not."""
+    total, count = body.get("totalItems"), len(body["results"])
+    if type(total) is not int or total <= count:
+        return ""
+    return f"{count:,} of a total of {total:,} results: the others are missing"
+
+
 def is_id(value: Any) -> bool:
     """Return whether `value` is a valid product or group id."""
     return type(value) is int and 0 < value < 1 << 63

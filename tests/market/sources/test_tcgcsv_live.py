@@ -1,5 +1,6 @@
 """Sets of the latest day that fail, and the runs that take them up."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -261,3 +262,23 @@ def test_sets_none_of_which_can_be_used_are_the_cause(
     with pytest.raises(SourceError, match="/tcgplayer/3/groups: 2 of 2 sets have no groupId"):
         run(opened(tcgcsv_categories="3"), lake, clock)
     assert lake.days() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "lacking"), [("groups", CARDS * (len(GROUPS) - 8)), ("7/products", 0)]
+)
+def test_a_page_with_fewer_rows_than_it_counts_is_reported(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock, path: str, lacking: int
+) -> None:
+    sets = [{"groupId": group, "name": f"Set {group}"} for group in range(1, 9)]
+    rows = sets if path == "groups" else []
+    body = {"totalItems": 21, "success": True, "errors": [], "results": rows}
+    server.bodies[f"/tcgplayer/3/{path}"] = json.dumps(body).encode()
+    report = run(opened(), lake, clock)
+
+    assert lake.day(FIRST).num_rows == CARDS * len(GROUPS) - lacking
+    (warning,) = [warning for warning in report.warnings if "of a total" in warning]
+    assert warning == (
+        f"tcgcsv: {server.url}/tcgplayer/3/{path}: {len(rows)} of a total of 21 results: "
+        "the others are missing"
+    )
