@@ -26,6 +26,7 @@ from pokewatch.collection.headers import (
 from pokewatch.collection.line_names import split_copy, split_name, split_set
 from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags
+from pokewatch.collection.printings import contradict
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.collection.reading_notes import copies_notes, unused_columns
 from pokewatch.collection.repeated_columns import check_columns
@@ -254,6 +255,9 @@ def _copy_of(values: Mapping[str, str], style: _Style) -> tuple[str, str, str]:
         printing = ""  # a rarity, or a stamp
     match = _SELLER_CONDITION.fullmatch(condition)
     seller = style.app == SELLER_PRICING
+    own = match["printing"] if match else ""
+    if match and own and is_printing(own) and printing and contradict(own, printing):
+        return condition, printing, language  # which is no known condition
     if match and (seller or not match["printing"] or is_printing(match["printing"])):
         own = match["printing"] or ("Normal" if seller else "")
         return match["condition"], printing or own, language or match["language"] or ""

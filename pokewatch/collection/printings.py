@@ -25,6 +25,14 @@ def of_kind(given: str, printings: Mapping[int, str]) -> list[int]:
     return normal or fitting
 
 
+def contradict(one: str, other: str) -> bool:
+    """Return whether two printings that a line gives cannot be those of one copy."""
+    first, second = (set(printing_key(text).split()) for text in (one, other))
+    if {"reverse", "1st"} & (first ^ second):
+        return True
+    return {"normal"} in (first, second) and is_foil(one) != is_foil(other)
+
+
 def of_print_run(given: str, printings: Mapping[int, str]) -> list[int]:
     """Return the printings that a line means that gives a print run or the holofoil alone."""
     plain = is_plain_holofoil(given, list(printings.values()))

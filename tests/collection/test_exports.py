@@ -408,3 +408,24 @@ def test_a_condition_or_a_language_in_the_name_is_that_of_the_copy() -> None:
         ("Mew", "NM", "German"),
         ("Mew", "NM", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "printing", "known"),
+    [
+        ("Near Mint Reverse Holofoil", "Normal", False),
+        ("Near Mint Reverse Holofoil", "Holofoil", False),
+        ("Near Mint Foil", "Normal", False),
+        ("Near Mint 1st Edition", "Unlimited", False),
+        ("Near Mint Holofoil", "Foil", True),
+        ("Near Mint Reverse Holo", "Reverse Holofoil", True),
+        ("Near Mint 1st Edition", "1st Edition Holofoil", True),
+        ("Near Mint Unlimited", "Normal", True),
+        ("Near Mint", "Normal", True),
+    ],
+)
+def test_a_printing_beside_the_condition_does_not_contradict_that_of_its_column(
+    condition: str, printing: str, known: bool
+) -> None:
+    (line,) = read(f"name,condition,printing\nMew,{condition},{printing}\n").lines
+    assert (line.condition, line.printing) == ("NM" if known else None, printing)
