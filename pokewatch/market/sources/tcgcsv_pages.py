@@ -19,7 +19,7 @@ from pokewatch.market.sources import RequestUsage, parsing
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
 from pokewatch.market.sources.request_gate import RequestGate
 from pokewatch.market.sources.request_store import DAY_SECONDS, RequestStore, StoredPage
-from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, results, rows_missing
+from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, doubt_of, results
 from pokewatch.settings import Home, SourceSettings
 
 _NAME = "tcgcsv"
@@ -39,7 +39,7 @@ class TcgcsvPages:
     """A client of one TCGCSV server. Pages, pace and budget are shared by all runs of a home.
 
     Pages are stored under their address without user and password: those are no part of the page.
-    `warn` is called for pages that lack rows.
+    `warn` is called for pages that may lack rows.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class TcgcsvPages:
     def results(self, path: str, day: date | None = None) -> list[Any]:
         """Return the rows of a page; for prices and new sets, `day` is the day they are of.
 
-        Warn of a page with fewer rows than it counts. Raise SourceError, and MissingAtSourceError
+        Warn of a page that may lack rows. Raise SourceError, and MissingAtSourceError
         for 404.
         """
         url = self.url + path
@@ -83,7 +83,7 @@ class TcgcsvPages:
             rows = results(body)
         except BadEnvelopeError as error:
             raise SourceError(_NAME, shown(url), str(error)) from None
-        if fault := rows_missing(body):
+        if fault := doubt_of(body):
             self._warn(f"{_NAME}: {shown(url)}: {fault}")
         return rows
 

@@ -100,8 +100,10 @@ def results(body: Any) -> list[Any]:
     return list(body["results"])
 
 
-def rows_missing(body: Any) -> str:
-    """Return in words that an answer has fewer rows than it counts, "" if it does not."""
+def doubt_of(body: Any) -> str:
+    """Return why rows of an answer may be missing, "" if it has all that it counts and no error."""
+    if errors := body.get("errors"):
+        return f"the answer has rows and reports a failure: {str(errors)[:200]}"
     total, count = body.get("totalItems"), len(body["results"])
     if type(total) is not int or total <= count:
         return ""

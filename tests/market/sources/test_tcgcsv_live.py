@@ -282,3 +282,18 @@ def test_a_page_with_fewer_rows_than_it_counts_is_reported(
         f"tcgcsv: {server.url}/tcgplayer/3/{path}: {len(rows)} of a total of 21 results: "
         "the others are missing"
     )
+
+
+def test_a_page_with_rows_and_errors_is_reported(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    rows = [{"productId": 1, "subTypeName": "Normal", "marketPrice": 5.0}]
+    body = {"success": True, "errors": ["some are late"], "results": rows}
+    server.bodies["/tcgplayer/3/7/prices"] = json.dumps(body).encode()
+    report = run(opened(), lake, clock)
+
+    assert lake.day(FIRST).num_rows == CARDS * (len(GROUPS) - 1) + 1
+    assert (
+        f"tcgcsv: {server.url}/tcgplayer/3/7/prices: the answer has rows and reports a failure: "
+        "['some are late']"
+    ) in report.warnings
