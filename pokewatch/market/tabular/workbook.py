@@ -123,6 +123,8 @@ def _check_size(data: bytes) -> None:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             names = archive.namelist()
             if not any(name == "content.xml" or name.startswith("xl/") for name in names):
+                if any(name.endswith(".iwa") for name in names):
+                    raise TableError("the file is a document of Numbers", remedy="export it as CSV")
                 raise TableError("the file is a zip archive", remedy="unpack it")
             size = sum(member.file_size for member in archive.infolist())
             if size > _MOST_BYTES:

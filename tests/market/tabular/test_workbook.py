@@ -136,17 +136,27 @@ def test_a_workbook_that_unpacks_to_gigabytes_is_refused(
         table_of(workbook(tmp_path, {"A": [HEADER, ROW]}))
 
 
-def test_damaged_workbooks_and_other_archives_are_refused(tmp_path: Path) -> None:
+def test_damaged_workbooks_are_refused(tmp_path: Path) -> None:
     whole = workbook(tmp_path, {"A": [HEADER, ROW]})
     for damaged in (whole[:-50], whole[: len(whole) // 2], with_rows(tmp_path, "<row><c>")):
         with pytest.raises(
             TableError, match=r"the workbook is damaged|cannot be read as a workbook"
         ):
             table_of(damaged)
+
+
+@pytest.mark.parametrize(
+    ("member", "fault"),
+    [
+        ("prices.csv", "the file is a zip archive; unpack it"),
+        ("Index/Document.iwa", "the file is a document of Numbers; export it as CSV"),
+    ],
+)
+def test_other_archives_are_refused(member: str, fault: str) -> None:
     target = BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
-        archive.writestr("prices.csv", "card_id,date,price\n")
-    with pytest.raises(TableError, match="the file is a zip archive; unpack it"):
+        archive.writestr(member, "card_id,date,price\n")
+    with pytest.raises(TableError, match=fault):
         table_of(target.getvalue())
 
 
