@@ -103,7 +103,7 @@ _GAME = {"pokemon", "game"}  # the first set, as graders name it
 BASE_PRINTING = "base"  # the printing that an app gives no name, beside a reverse holofoil
 _NUMBER_OF = re.compile(r"(?<=\d)OF(?=\d)")
 _NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)++(?=\w*\d)")
-_SHORT = {"alt": "alternate"}
+_SPELT = {"alt": "alternate", "masterball": "master ball", "pokeball": "poke ball"}
 _SHORTEST = 4
 MIN_SIMILARITY = 0.75
 
@@ -116,7 +116,7 @@ def name_key(name: str, number: str = "") -> str:
     """
     plain = _NUMBER_SUFFIX.sub("", name) if "-" in name else name
     plain = plain if plain.isascii() else plain.translate(_SEXES)
-    words = [_SHORT.get(word, word) for word in search_text(plain).split()]
+    words = _words(plain)
     if not _DIGIT.search(plain):
         return " ".join(sorted(words))
     own = set(search_text(number).split())
@@ -257,7 +257,13 @@ def is_plain_holofoil(given: str, others: Sequence[str]) -> bool:
 
 def stamp_words(name: str) -> frozenset[str]:
     """Return the words that make a copy another product than the card, such as `staff`."""
-    return frozenset(search_text(name).split()) & _STAMPS
+    return frozenset(_words(name)) & _STAMPS
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name, each of several spellings in one."""
+    words = search_text(name).split()
+    return [each for word in words for each in _SPELT.get(word, word).split()]
 
 
 def product_key(name: str, set_name: str) -> str:

@@ -149,10 +149,18 @@ CASES: list[tuple[dict[str, Any], str, list[str]]] = [
         "unmatched",
         ["research_elm", "research_elm_pattern"],
     ),
+    *(
+        (
+            {"name": f"Professor's Research ({pattern})", "number": "123/131"},
+            "matched",
+            ["research_elm_pattern"],
+        )
+        for pattern in ("Poke Ball", "Pok\u00e9ball", "pokeball pattern")
+    ),
     (
-        {"name": "Professor's Research (Poke Ball)", "number": "123/131"},
-        "matched",
-        ["research_elm_pattern"],
+        {"name": "Pikachu (Masterball)", "number": "25/165", "printing": "Reverse Holofoil"},
+        "unmatched",
+        ["pikachu_25", "pikachu_25_r"],
     ),
     ({"name": "Mewtwo", "number": "10/102"}, "unmatched", []),
     ({"name": "\u202e"}, "unmatched", []),
