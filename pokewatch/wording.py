@@ -1,9 +1,19 @@
-"""Counts, ages and errors of the system in words."""
+"""Counts, lists, ages and errors of the system in words."""
+
+from collections.abc import Sequence
+
+_LISTED = 5
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number of things: `0 days`, `1 day`, `1,200 days`. A regular plural may be ""."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def listed(items: Sequence[object], noun: str = "", comma: str = ", ") -> str:
+    """Return the first five of `items` and the number of the others: `a, b, c, d, e and 2 more`."""
+    first, more = comma.join(map(str, items[:_LISTED])), len(items) - _LISTED
+    return f"{first} and {more} more {noun}".rstrip() if more > 0 else first
 
 
 def age_in_words(hours: float) -> str:

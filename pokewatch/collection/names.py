@@ -154,7 +154,6 @@ def is_date(number: str) -> bool:
     return any(parse_date(text) is not None for text in (number, f"{number} 2000"))
 
 
-@lru_cache(maxsize=16_384)
 def with_date_named(number: str, why: str) -> str:
     """Return why a line is unmatched: its number is a date, or else `why`."""
     if not is_date(number):
@@ -165,6 +164,7 @@ def with_date_named(number: str, why: str) -> str:
     )
 
 
+@lru_cache(maxsize=16_384)
 def set_words(name: str) -> frozenset[str]:
     """Return the words of a set's name that tell it from others, without its code.
 

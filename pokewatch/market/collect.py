@@ -18,7 +18,7 @@ from pokewatch.errors import (
     SourceError,
 )
 from pokewatch.market.catalog import CARD_SCHEMA
-from pokewatch.market.collect_report import CollectReport, listed
+from pokewatch.market.collect_report import CollectReport
 from pokewatch.market.completion import (
     absent_games,
     completed,
@@ -35,7 +35,7 @@ from pokewatch.market.quality.measures import unusable
 from pokewatch.market.sources import PriceBatch, RequestUsage, Source
 from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings
-from pokewatch.wording import counted
+from pokewatch.wording import counted, listed
 
 _ALL_DAYS = 100_000
 _IMAGE = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[!-~]*)?$"

@@ -15,7 +15,7 @@ from pokewatch.market.quality.days import QUARANTINE
 from pokewatch.market.quality.groups import HISTORY, Doubt
 from pokewatch.market.sources import RequestUsage
 from pokewatch.market.tabular.sheet import shortened
-from pokewatch.wording import counted
+from pokewatch.wording import counted, listed
 
 _SLIP_DAYS = 5  # days whose largest changes are listed
 _LONGEST_ROW = 160  # characters of a row that is shown
@@ -147,9 +147,3 @@ def _span(days: list[date]) -> str:
     if len(days) == 1:
         return ""
     return f" (and the same check failed on all {len(days)} held days to {days[-1]})"
-
-
-def listed(items: Sequence[object], name: str) -> str:
-    """Return the first five of `items` and the number of the others."""
-    first = ", ".join(map(str, items[:5]))
-    return f"{first} and {len(items) - 5} more {name}" if len(items) > 5 else first

@@ -42,7 +42,7 @@ from pokewatch.market.sources.pokemon_price_tracker_rows import (
     volume_of,
 )
 from pokewatch.settings import SourceSettings
-from pokewatch.wording import counted
+from pokewatch.wording import counted, listed
 
 LONGEST_HISTORY = 90  # days, on the paid plan; 7 on the free one
 _PUBLIC = "https://www.pokemonpricetracker.com/api/v2"
@@ -79,9 +79,9 @@ class _Fetched:
             reasons = Counter(row["reason"] for row in self.rejected)
             why = f": {parsing.most_rejected(reasons)}"
         elif not self.rows and self.absent:
-            why = f": the sets {_first(self.absent)} were not found"
+            why = f": the sets {listed(self.absent)} were not found"
         elif self.failed:
-            why = f"; the sets {_first(list(self.failed))} failed"
+            why = f"; the sets {listed(list(self.failed))} failed"
         return f"no prices for {day}{why}"
 
 
@@ -216,10 +216,10 @@ class PokemonPriceTrackerSource:
 
     def _warn_of(self, fetched: _Fetched) -> None:
         if conflicts := fetched.conflicts:
-            shared = _first(conflicts, "; ")
+            shared = listed(conflicts, comma="; ")
             self.warnings.append(f"several cards with one tcgPlayerId: {shared}")
         if failed := list(fetched.failed):
-            sets = f"{counted(len(failed), 'set')} ({_first(failed)})"
+            sets = f"{counted(len(failed), 'set')} ({listed(failed)})"
             self.warnings.append(
                 f"the prices of {sets} are missing ({fetched.failed[failed[0]]}); "
                 "collect the days again with --refresh"
@@ -265,11 +265,6 @@ class PokemonPriceTrackerSource:
         }
         row |= {"currency": "USD", "source": self.name, "observed_at": self._now()}
         fetched.rows.setdefault(day, []).append(row)
-
-
-def _first(items: Sequence[str], comma: str = ", ") -> str:
-    more = f" and {len(items) - 5} more" if len(items) > 5 else ""
-    return comma.join(items[:5]) + more
 
 
 def _not_collected(failed: Mapping[str, SourceError]) -> SourceError:

@@ -15,12 +15,11 @@ from pokewatch.market.sources.parsing import text
 from pokewatch.market.sources.tcgcsv_catalog import BLOCKED, TcgcsvCatalog
 from pokewatch.market.sources.tcgcsv_pages import NotDueError, TcgcsvPages
 from pokewatch.market.sources.tcgcsv_rows import PriceRows
-from pokewatch.wording import counted
+from pokewatch.wording import counted, listed
 
 _NAME = "tcgcsv"
 _MOST_FAILURES = 5  # sets in a row that may fail before no more are requested
 _LEAST_ANSWERED = 0.5  # share of the sets without which a day is not collected
-_NAMED = 5  # sets in a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +173,12 @@ class TcgcsvLive:
     def _report(self, fetch: _Fetch) -> None:
         day = fetch.rows.day
         if fetch.absent:
-            self._warn(f"{day}: {_NAME} has no prices of {_listed(fetch.absent)}")
+            self._warn(f"{day}: {_NAME} has no prices of {_counted_sets(fetch.absent)}")
         if fetch.failed:
             names = [fetch.names[path] for path in sorted(fetch.failed)]
             first = fetch.failed[min(fetch.failed)]
             self._warn(
-                f"{day}: the prices of {_listed(names)} are missing ({first.url}: {first.cause}); "
+                f"{day}: the prices of {_counted_sets(names)} are missing ({first.url}: {first.cause}); "
                 "run the command again on the same day to collect them"
             )
 
@@ -189,8 +188,5 @@ def _may_recover(error: SourceError | None) -> bool:
     return error is not None and error.status != 200 and not isinstance(error, NotDueError)
 
 
-def _listed(names: Sequence[str]) -> str:
-    first = ", ".join(names[:_NAMED])
-    count = counted(len(names), "set")
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{count} ({first}{more})"
+def _counted_sets(names: Sequence[str]) -> str:
+    return f"{counted(len(names), 'set')} ({listed(names)})"
