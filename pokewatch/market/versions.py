@@ -218,9 +218,8 @@ def _repository(root: Path, settings: VersionSettings) -> Iterator[Any]:
 
     folder = root / ".dvc"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".config-", delete=False) as written:
-        written.write(_configuration(folder, settings))
-    Path(written.name).replace(folder / "config")  # never read half-written
+    with atomic_file(folder / "config", mode=0o600) as written:  # never read half-written
+        written.write(_configuration(folder, settings).encode())
     with (
         _site_cache(folder) as site,
         Repo(str(root), config={"core": {"site_cache_dir": str(site)}}) as repository,

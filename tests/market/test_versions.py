@@ -84,6 +84,19 @@ def test_a_full_disk_is_reported_and_the_next_save_succeeds(root: Path) -> None:
     assert contents(root / "again") == before
 
 
+def test_a_disk_that_is_full_from_the_start_keeps_no_unfinished_configuration(root: Path) -> None:
+    largest, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for _ in range(2):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, most))
+        try:
+            with pytest.raises(VersionError, match="File too large"):
+                DataVersions(root).save(root / "raw")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, most))
+    assert [path.name for path in (root / ".dvc").iterdir() if "config" in path.name] == []
+    DataVersions(root).save(root / "raw")
+
+
 @pytest.mark.parametrize("left", ["", '{"write', "running"])
 def test_the_locks_of_a_killed_save_stop_no_other(root: Path, left: str) -> None:
     version = DataVersions(root).save(root / "raw")
