@@ -17,6 +17,7 @@ from typing import BinaryIO
 from pokewatch.bundled import bundled
 from pokewatch.contract import MARKETS_PATH
 from pokewatch.errors import SettingsError, StackError
+from pokewatch.gateway.listening import listen
 from pokewatch.settings import GatewaySettings, ServingSettings
 from pokewatch.settings.values import local_address
 
@@ -86,12 +87,17 @@ class Stack:
         self._wait_until_ready("mlserver", f"{self.mlserver_url}{MARKETS_PATH}")
 
     def _check_ports(self) -> None:
-        """Raise SettingsError if a port is taken: its owner would answer in place of our server."""
-        names = ("mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port")
-        for name in () if self.in_process else names:
-            _check_free(self._serving, self._serving.mlserver_host, name)
-        _check_free(self._gateway, self._gateway.gateway_host, "gateway_port")
-        _check_free(self._gateway, self._gateway.gateway_metrics_host, "gateway_metrics_port")
+        """Raise SettingsError if a port is taken, or is that of two of our servers.
+
+        Its owner would answer in place of our server.
+        """
+        ports = ("mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port")
+        with contextlib.ExitStack() as listening:
+            for port in () if self.in_process else ports:
+                listening.enter_context(_listen(self._serving, "mlserver_host", port))
+            for server in ("gateway", "gateway_metrics"):
+                found = _listen(self._gateway, f"{server}_host", f"{server}_port")
+                listening.enter_context(found)
 
     def _gateway_environment(self) -> dict[str, str]:
         environment = {"POKEWATCH_MLSERVER_URL": self.mlserver_url}
@@ -196,15 +202,10 @@ def mlserver_environment(settings: ServingSettings) -> dict[str, str]:
     }
 
 
-def _check_free(settings: ServingSettings | GatewaySettings, host: str, name: str) -> None:
-    port = getattr(settings, name)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        raise SettingsError(
-            f"{settings.variable(name)}: cannot listen at {host}:{port}: {error.strerror or error}"
-        ) from error
+def _listen(settings: ServingSettings | GatewaySettings, host: str, port: str) -> socket.socket:
+    """Listen at the address of two settings. Raise SettingsError."""
+    variables = settings.variable(host), settings.variable(port)
+    return listen(getattr(settings, host), getattr(settings, port), *variables)
 
 
 def not_ready(url: str) -> str:

@@ -10,7 +10,7 @@ from copy import copy
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
-from pokewatch.errors import SettingsError
+from pokewatch.gateway.listening import listen
 
 MAX_CONNECTIONS = 4
 CHUNK_SAMPLES = 40
@@ -92,14 +92,8 @@ class MetricsServer:
         """Listen, unless it does already. Raise SettingsError if the address is not available."""
         if self._socket is not None:
             return
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        try:
-            self._socket = socket.create_server((self._host, self._port), family=family)
-        except OSError as error:
-            address = f"{self._host}:{self._port}"
-            raise SettingsError(
-                f"POKEWATCH_GATEWAY_METRICS_PORT: cannot listen on {address}: {error.strerror}"
-            ) from error
+        variables = "POKEWATCH_GATEWAY_METRICS_HOST", "POKEWATCH_GATEWAY_METRICS_PORT"
+        self._socket = listen(self._host, self._port, *variables)
         self._socket.setblocking(False)
 
     async def start(self) -> None:

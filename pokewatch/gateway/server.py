@@ -13,6 +13,7 @@ from pokewatch.gateway.app import Gateway, create_app, tune_garbage_collector
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http import logs
 from pokewatch.gateway.http.uvicorn_protocol import GuardedProtocol
+from pokewatch.gateway.listening import listen
 from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.settings import GatewaySettings, Home, unknown_names
 from pokewatch.tracing import open_tracer
@@ -78,7 +79,7 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raise KeyStoreError if the keys cannot be read, SettingsError if the metrics port is taken.
+    Raise KeyStoreError if the keys cannot be read, SettingsError if a port is taken.
 
     `transport` leads to the models, by default by HTTP; `collectors` are of further metrics, and
     `tracer` replaces that of the settings.
@@ -93,5 +94,7 @@ def run(
     # Here rather than at uvicorn's start-up, which would log a traceback in place of the reason.
     app.assembly.key_cache.refresh()
     app.assembly.metrics_server.listen()
+    variables = settings.variable("gateway_host"), settings.variable("gateway_port")
+    listen(settings.gateway_host, settings.gateway_port, *variables).close()
     tune_garbage_collector()
     Server(uvicorn_config(app, settings), app, settings.drain_seconds).run()

@@ -80,8 +80,9 @@ def test_it_serves_and_stops(mlserver: Server, key: NewKey, tmp_path: Path) -> N
 def test_what_prevents_the_start_is_one_line(home: Path) -> None:
     """uvicorn would log it as a traceback, and exit with a code of its own."""
 
-    def refused(port: int) -> tuple[int, str]:
-        settings = {"POKEWATCH_GATEWAY_PORT": "0", "POKEWATCH_GATEWAY_METRICS_PORT": str(port)}
+    def refused(port: int, variable: str = "POKEWATCH_GATEWAY_PORT") -> tuple[int, str]:
+        settings = {"POKEWATCH_GATEWAY_PORT": "0", "POKEWATCH_GATEWAY_METRICS_PORT": "0"}
+        settings[variable] = str(port)
         ended = subprocess.run(
             [sys.executable, "-m", "pokewatch.cli.main", "gateway"],
             env={**os.environ, **settings},
@@ -93,11 +94,10 @@ def test_what_prevents_the_start_is_one_line(home: Path) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, reason = refused(port)
-    assert code == SettingsError.exit_code
-    assert reason.startswith(
-        f"Error: POKEWATCH_GATEWAY_METRICS_PORT: cannot listen on 127.0.0.1:{port}"
-    )
+        for variable in ("POKEWATCH_GATEWAY_PORT", "POKEWATCH_GATEWAY_METRICS_PORT"):
+            code, reason = refused(port, variable)
+            assert code == SettingsError.exit_code
+            assert reason.startswith(f"Error: {variable}: cannot listen at 127.0.0.1:{port}")
     path = home / "keys.sqlite"
     path.write_bytes(b"garbage" * 100)
     code, reason = refused(0)

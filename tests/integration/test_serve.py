@@ -35,7 +35,7 @@ from pokewatch.valuation.processed import read_processed
 from tests.champion import MODEL
 from tests.integration.flow import run_flow
 from tests.integration.stack import Served, environment_of, served
-from tests.serving.server import MODELS
+from tests.serving.server import MODELS, free_ports
 from tests.tools import require_tool
 
 pytestmark = pytest.mark.filterwarnings(
@@ -399,6 +399,18 @@ def test_a_taken_port_is_an_error_at_once(name: str, monkeypatch: pytest.MonkeyP
         result = CliRunner().invoke(main, ["serve"])
     assert result.exit_code == 2
     assert f"{variable}: cannot listen at 127.0.0.1:{taken}" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["gateway_metrics_port", "mlserver_http_port"])
+def test_a_port_that_is_given_twice_is_an_error_at_once(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    for each in ("gateway_port", name):
+        monkeypatch.setenv(f"POKEWATCH_{each.upper()}", str(port))
+    result = CliRunner().invoke(main, ["serve"])
+    assert result.exit_code == 2
+    assert f"cannot listen at 127.0.0.1:{port}: Address already in use" in result.stderr
 
 
 def test_without_a_champion_the_error_names_the_command_to_run(
