@@ -144,7 +144,7 @@ def test_a_command_of_the_runbook_works(
     monkeypatch.setenv("POKEWATCH_HOME", str(used_home))
     monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", "http://127.0.0.1:1")  # no server runs
     key = KeyStore(used_home / "keys.sqlite").create("customer")
-    example = {"ID": key.id, "DATE": "2026-01-01"}
+    example = {"ID": key.id, "NEW": key.id, "DATE": "2026-01-01"}
     words = [example.get(word, word) for word in command.words[1:]]
     if words[0] == "rollback" and "--yes" not in words:
         words.append("--yes")  # for the person at the terminal, which CliRunner has not

@@ -115,9 +115,14 @@ def remove(watch_id: str | None, key: str | None) -> None:
 @click.argument("old_key")
 @click.argument("new_key")
 def transfer(old_key: str, new_key: str) -> None:
-    """Give the watches of one API key to another, as after `pokewatch keys rotate`."""
-    if not new_key:
-        raise click.UsageError("give the id of the new key")
+    """Give the watches of one API key to another, as after `pokewatch keys rotate`.
+
+    Both are named by their ids, which are the twelve digits after `pw_` of a key.
+    """
+    from pokewatch.gateway.auth.key_values import KEY_ID
+
+    if not KEY_ID.fullmatch(new_key):
+        raise click.UsageError("give the id of the new key, as pokewatch keys list shows it")
     moved = counted(_store().transfer(old_key, new_key), "watch", "watches")
     print_text(f"transferred {moved} to key {new_key}")
 

@@ -12,6 +12,8 @@ from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.store import NewWatch, WatchStore
 from tests.cli.commands import of_the_pipeline, run
 
+NEW = "0123456789ab"  # the id of a key
+
 pytestmark = of_the_pipeline
 
 
@@ -126,16 +128,17 @@ def test_a_test_message_needs_a_webhook_that_answers(book: PriceBook) -> None:
 
 def test_watches_of_keys(book: PriceBook) -> None:
     added(book.cards.slugs[0], "--signal", "BUY")
-    assert run("watch", "transfer", "old", "new").stdout == "transferred 0 watches to key new\n"
+    assert run("watch", "transfer", "old", NEW).stdout == f"transferred 0 watches to key {NEW}\n"
     condition = Condition("signal", signal="BUY")
     card = book.cards.ids[0], book.cards.slugs[0]
     WatchStore(WatchDatabase.configured()).create("old", NewWatch(*card, condition, None))
-    assert run("watch", "transfer", "old", "new").stdout == "transferred 1 watch to key new\n"
-    assert run("watch", "remove", "--key", "new").stdout == "removed 1 watch\n"
-    assert run("watch", "remove", "--key", "new").stdout == "removed 0 watches\n"
+    assert run("watch", "transfer", "old", NEW).stdout == f"transferred 1 watch to key {NEW}\n"
+    assert run("watch", "remove", "--key", NEW).stdout == "removed 1 watch\n"
+    assert run("watch", "remove", "--key", NEW).stdout == "removed 0 watches\n"
     assert len(json.loads(run("watch", "list", "--json").stdout)) == 1, "that of no key stays"
     assert run("watch", "remove", "--key", "").exit_code == 2
-    assert run("watch", "transfer", "old", "").exit_code == 2
+    for wrong in ("", "new", f"pw_{NEW}_secret"):  # a whole key would be stored, and printed
+        assert run("watch", "transfer", "old", wrong).exit_code == 2, wrong
 
 
 def test_nothing_is_due(book: PriceBook) -> None:

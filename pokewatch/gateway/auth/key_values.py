@@ -7,6 +7,7 @@ from datetime import timedelta
 from pokewatch.errors import KeyValueError
 from pokewatch.gateway.auth.limits import Rate
 
+KEY_ID = re.compile(r"[0-9a-f]{12}")
 SCOPES = ("read", "batch", "admin")
 MAX_DAYS = 36_500
 

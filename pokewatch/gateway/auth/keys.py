@@ -11,7 +11,6 @@ returns.
 import hashlib
 import math
 import os
-import re
 import secrets
 import sqlite3
 import time
@@ -24,13 +23,19 @@ from typing import Any
 
 from pokewatch.errors import KeyStoreError, UnknownKeyError, database_remedy
 from pokewatch.gateway.auth.key_file import LAYOUT, make_file
-from pokewatch.gateway.auth.key_values import MAX_DAYS, parse_name, parse_rate, parse_scopes, quoted
+from pokewatch.gateway.auth.key_values import (
+    KEY_ID,
+    MAX_DAYS,
+    parse_name,
+    parse_rate,
+    parse_scopes,
+    quoted,
+)
 from pokewatch.gateway.auth.limits import Rate
 
 DEFAULT_SCOPES = ("read", "batch")
 DEFAULT_RATE = "100/minute"
 
-_ID = re.compile(r"[0-9a-f]{12}")
 _ALL = """
 SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM keys
 ORDER BY created_at, id
@@ -209,7 +214,7 @@ class KeyStore:
 
     def _find(self, database: sqlite3.Connection, key_id: str) -> Key:
         row = None
-        if _ID.fullmatch(key_id):
+        if KEY_ID.fullmatch(key_id):
             row = database.execute(_ONE, (key_id,)).fetchone()
         if row is None:
             raise UnknownKeyError(
