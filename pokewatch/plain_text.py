@@ -6,7 +6,7 @@ import unicodedata
 _NOT_PLAIN = ("<super>", "<sub>", "<fraction>", "<circle>")  # kinds of digits
 
 # Marks without width, which copied text may carry: they would make two names of one.
-INVISIBLE_PATTERN = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]"
+INVISIBLE_PATTERN = "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 
 
 def plain(text: str) -> str:

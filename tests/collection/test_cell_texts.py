@@ -30,6 +30,7 @@ from pokewatch.market.tabular.unvalued_cells import cell_fault
         ("9.0", "grade", "9"),
         ("1.000", "quantity", "1.000"),
         ("Mew\u200b\ufeff ex\u200e", "name", "Mew ex"),
+        ("\u2068Mew ex\u2069", "name", "Mew ex"),
         ("\u200b1\u200b", "quantity", "1"),
         ("\uff11\uff12", "quantity", "12"),
         ("\uff14\uff0f102", "number", "4/102"),

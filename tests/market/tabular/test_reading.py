@@ -42,6 +42,7 @@ from tests.market.tabular.workbook import Cell, write_workbook
         "card_id,date,price\na-1,13 de setembro de 2026,12.5\n",
         "card_id,date,price\na-1,13. sept. 2026,12.5\nTotal,2026-09-13,99\nSumme:,2026-09-13,9\n",
         "card_id,date,price\n\u200ba-1,2026-09-13,\u200e12.5\u200b\n",
+        "card_id,date,price\n\u2068a-1\u2069,2026-09-13,\u206612.5\u2069\n",
         '"card_id", "date", "price"\n"a-1", "2026-09-13", "12.5"\n',
         "| card_id | date | price |\n|---|---|---|\n| a-1 | 2026-09-13 | 12.5 |\n",
         "card_id,2026-09-13,2026-09-14,Total\na-1,12.5,,12.5\nTotal,12.5,,12.5\n",
