@@ -19,7 +19,7 @@ from pokewatch.contract import (
 from pokewatch.gateway.http.problems import ProblemError, invalid
 
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
-_MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
+_MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`", re.DOTALL)
 _WRONG_TYPE = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _WRONG_LENGTH = re.compile(r"Expected `(str|array|object)` of length (>=|<=|==) (\d+)")
 _WRONG_NUMBER = re.compile(r"Expected `(?:int|float)` (>=|<=|>|<) (\S+)")

@@ -44,6 +44,7 @@ class Choices(msgspec.Struct):
         ("Invalid enum value 'x' - at `$.a`", "/a", "'x' is not an allowed value"),
         ("Object missing required field `a`", "/a", "is required"),
         ("Object contains unknown field `a` - at `$.b`", "/b/a", "is not a known field"),
+        ("Object contains unknown field `a`b\n`", "/a`b\n", "is not a known field"),
         ("Number out of range - at `$.a`", "/a", "is out of range"),
         ("Integer value out of range - at `$.a`", "/a", "is out of range"),
         ("Expected `str` matching regex '[a-z]' - at `$.a`", "/a", "must match [a-z]"),
