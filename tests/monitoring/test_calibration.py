@@ -189,6 +189,21 @@ def test_the_coverage_of_renewed_prices_is_theirs_alone(tmp_path: Path) -> None:
     assert found.renewed_share.value == 0.0
 
 
+def test_a_price_that_was_renewed_on_the_day_of_the_forecast_is_not_renewed_after_it(
+    tmp_path: Path,
+) -> None:
+    opened, _ = book(tmp_path / "book", 52)
+    found = interval_coverage(panel(), opened, 7, [day(50)])
+    assert (found.judged, found.renewed, found.renewed_share) == ((20,), 0, None)
+
+
+@pytest.mark.parametrize("fair", [1 / 0.95, 1 / 1.05], ids=["lower", "upper"])
+def test_a_price_on_an_edge_of_the_interval_is_inside(fair: float, tmp_path: Path) -> None:
+    opened, _ = book(tmp_path / "book", 45, fair=fair)
+    found = interval_coverage(panel(), opened, 7, [day(30)])
+    assert (found.inside, found.judged) == ((20,), (20,))
+
+
 def test_without_days_no_coverage_is_judged(tmp_path: Path) -> None:
     opened, _ = book(tmp_path / "book", 52)
     found = interval_coverage(panel(), opened, 7, [])

@@ -77,6 +77,16 @@ def test_every_forecast_is_as_the_api_stated_it(book: PriceBook) -> None:
     ]
 
 
+def test_a_price_is_renewed_between_the_forecast_and_its_day(book: PriceBook) -> None:
+    """Those after the tenth card are, on day 50; that of day 45 was known to the forecast."""
+    prices = panel()
+    fresh = prices.fresh.copy()
+    fresh[45] = fresh[53] = True
+    found = outcomes(replace(prices, fresh=fresh), issue(book, f"{day(46)}T02:00:00"), book)
+    number = [int(row["card_id"].split("-")[1]) for row in found.to_pylist()]
+    assert found["renewed"].to_pylist() == [each >= 10 for each in number]
+
+
 def test_prices_after_the_day_change_nothing(book: PriceBook) -> None:
     found = issue(book, f"{day(46)}T02:00:00")
     assert outcomes(panel(), found, book).equals(outcomes(panel().up_to(52), found, book))
