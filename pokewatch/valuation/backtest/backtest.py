@@ -147,7 +147,7 @@ def backtest(
         horizon=horizon,
         capacity=capacity,
         dates=tuple(np.datetime_as_string(dates, unit="D").tolist()),
-        **_counts(orders, taken, refused, horizon, len(dates)),
+        **_counts(orders, taken, refused),
         asks=_known_asks(followed, quotes),
         followed=summary(followed),
         buy_everything=summary(everything),
@@ -166,17 +166,14 @@ def _check_shapes(dates: NDArray[np.datetime64], quotes: TradeQuotes, signals: C
         )
 
 
-def _counts(
-    orders: Outcomes, taken: Bools, refused: Bools, horizon: int, days: int
-) -> dict[str, int]:
+def _counts(orders: Outcomes, taken: Bools, refused: Bools) -> dict[str, int]:
     """Return the number of orders, and of those that were not completed, by the reason."""
-    awaited = ~orders.filled & (orders.day + horizon >= days)
     return {
         "signals": len(orders.day),
-        "unfilled": int((~orders.filled & ~awaited).sum()),
+        "unfilled": int((~orders.filled & ~orders.awaited).sum()),
         "overlapping": int((orders.filled & ~taken & ~refused).sum()),
         "over_capacity": int(refused.sum()),
-        "unfinished": int((awaited | (taken & ~orders.finished)).sum()),
+        "unfinished": int((orders.awaited | (taken & ~orders.finished)).sum()),
     }
 
 

@@ -82,7 +82,7 @@ class Outcomes:
     `cost` is what buying took, fees and postage included, and `gain` is what the sale left of it,
     both in the currency of the quotes; `gain` is NaN where not `filled` or not `finished`, and
     `cost` where not `filled`. `exit_day` is the first of the five days of the exit, `end` the last:
-    the copy is held until then.
+    the copy is held until then. An order is `awaited` if it may still be filled after the data.
     """
 
     day: Days
@@ -92,6 +92,7 @@ class Outcomes:
     cost: Floats
     gain: Floats
     filled: Bools
+    awaited: Bools
     finished: Bools
 
     @property
@@ -143,6 +144,7 @@ class OrderBook:
         entry = self._entry(day, card, fill)
         sold = self._next_sell(day, card)
         filled = (entry <= day + self._horizon) & (entry < days) & (sold >= entry)
+        awaited = (np.minimum(entry, sold) >= days) & (day + self._horizon >= days)
         entry = np.where(filled, entry, 0)
         due = np.minimum(entry + self._horizon, self._next_sell(entry - 1, card) + 1)
         leave = self._quoted.next(card, np.minimum(due, days) - 1)
@@ -161,6 +163,7 @@ class OrderBook:
             cost,
             np.where(finished, received - cost, np.nan),
             filled,
+            awaited,
             finished,
         )
 

@@ -91,6 +91,15 @@ def test_every_signal_is_accounted_for() -> None:
     assert made.signals == 6
 
 
+def test_an_order_waits_beyond_the_data_unless_its_days_are_over_or_a_sell_came() -> None:
+    quotes = rising_and_falling()
+    quotes.fresh[25:] = False
+    signals = codes(quotes, (24, 0), (25, 1), (26, 2))
+    signals[28, 2] = SELL_CODE
+    made = backtest(dates(30), quotes, signals, NO_FEES, horizon=5, draws=1)
+    assert (made.signals, made.unfilled, made.unfinished) == (3, 2, 1)
+
+
 def test_drawdown_is_the_largest_fall_from_a_peak() -> None:
     quotes = rising_and_falling(60)
     made = backtest(

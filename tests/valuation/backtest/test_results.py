@@ -8,9 +8,8 @@ from pokewatch.valuation.backtest.trades import Outcomes
 def outcomes(*gains: float, cost: float = 10.0) -> Outcomes:
     count = len(gains)
     days, marks = np.arange(count), np.ones(count, dtype=bool)
-    return Outcomes(
-        days, days, days + 1, days + 4, np.full(count, cost), np.array(gains), marks, marks
-    )
+    cost_each, gain = np.full(count, cost), np.array(gains)
+    return Outcomes(days, days, days + 1, days + 4, cost_each, gain, marks, ~marks, marks)
 
 
 def test_one_trade_that_makes_the_mean_is_seen() -> None:
