@@ -419,3 +419,14 @@ def test_decisions_without_intervals_have_no_distribution_whether_or_not_a_row_i
         assert made.distribution is None
         assert np.isnan(made.confidence).all()
     assert made.reason.tolist() == ["below_threshold", "invalid_market_price"]
+
+
+@pytest.mark.parametrize("market", [0.05, 10.0, 12_345.67])
+def test_a_price_that_stays_is_neither_a_rise_nor_a_fall(market: float) -> None:
+    """It stays with probability 0.6, and rises and falls with 0.2 each."""
+    logs = np.log(market) + np.linspace(-1, 1, len(LEVELS))
+    given = Distribution(np.array([market]), np.array([0.6]), np.array([0.001]), logs[None])
+    for fair, signal in ((0.8, "SELL"), (1.2, "BUY")):
+        made = decide(market, market * fair, distribution=given)
+        assert made.signal.tolist() == [signal]
+        assert made.confidence[0] == pytest.approx(0.2, abs=1e-3)

@@ -210,7 +210,9 @@ def test_a_model_is_scored_on_the_quote_at_the_horizon() -> None:
     both = np.isfinite(prices[[20, 30]]) & np.isfinite(prices[[25, 35]])
     np.testing.assert_array_equal(rows.truth, prices[[25, 35]][both])
     np.testing.assert_array_equal(rows.last, prices[[20, 30]][both])
-    assert rows.renewed[rows.truth != rows.last].all()
+    later = np.stack([panel.fresh[day + 1 : day + 6].any(axis=0) for day in (20, 30)])
+    np.testing.assert_array_equal(rows.renewed, later[both])
+    assert (panel.fresh[[20, 30]] & ~later)[both].any(), "on the day of the forecast alone"
 
 
 def test_skill_is_found_where_there_is_some_and_not_where_moves_are_shuffled() -> None:
