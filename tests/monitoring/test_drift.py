@@ -151,6 +151,19 @@ def test_a_set_that_falls_is_found_where_prices_come_every_fourth_day() -> None:
     assert alarms(replace(panel, market=prices), 76)["set moves"].set_id == "a"
 
 
+def test_a_set_among_three_is_three_times_as_likely_to_shift_by_chance() -> None:
+    panel = interrupted(80, slice(0))
+    prices = np.array(panel.market)
+    prices[76:, :30] *= 0.78
+    fallen = replace(panel, market=prices)
+    alone, among = (
+        alarms(each, 79)["set moves"] for each in (fallen.select(np.arange(30)), fallen)
+    )
+    assert alone.set_id == among.set_id == "a"
+    assert among.p_value == pytest.approx(3 * alone.p_value, abs=0)
+    assert alone.p_value > 0
+
+
 def test_a_missing_part_of_the_catalogue_is_drift() -> None:
     panel = market(300, 0, 60)
     prices = np.array(panel.market)

@@ -16,15 +16,15 @@ DAYS, CARDS = 60, 6
 FEES = fees_for("USD", "tcgplayer", 0.0)
 
 
-def rising() -> Panel:
+def rising(cards: int = CARDS) -> Panel:
     """Cards at 3, 20, 21, ...: each moves a cent a day, and the second doubles on day 12."""
-    market = np.array([3.0, *range(20, 20 + CARDS - 1)]) + np.arange(DAYS)[:, None] / 100
+    market = np.array([3.0, *range(20, 20 + cards - 1)]) + np.arange(DAYS)[:, None] / 100
     market[12:, 1] *= 2
     return panel_from(long_table(market))
 
 
 def stated(folder: Path, panel: Panel, day: int, signals: list[str]) -> ResolvedForecasts:
-    table = forecasts(panel.dates[day].item(), CARDS)
+    table = forecasts(panel.dates[day].item(), panel.cards)
     for name, values in (
         ("card_id", panel.card_id.tolist()),
         ("signal", signals),
@@ -75,6 +75,17 @@ def test_of_two_versions_of_a_day_the_later_counts_whatever_their_numbers_of_car
     found = read(tmp_path, later, forecasts(issued, CARDS, model_version="9"))[0]
     found = replace(found, cards=tuple(panel.card_id.tolist()))
     assert earnings(panel, found, FEES)[0]["signals"] == cards
+
+
+def test_the_cards_furthest_below_their_fair_prices_are_bought_first(tmp_path: Path) -> None:
+    """Of eleven signals ten can be followed; one card alone earns, and is first or last."""
+    panel = rising(11)
+    found = stated(tmp_path, panel, 10, ["BUY"] * 11)
+    fair = found.last * np.where(np.arange(11) == 1, 1.5, 1.2)
+    every, _ = earnings(panel, replace(found, fair=fair), FEES)
+    assert (every["over_capacity"], every["followed"]["hit_rate"]) == (1, 0.1)
+    every, _ = earnings(panel, replace(found, fair=found.last * 2 - fair / 2), FEES)
+    assert (every["over_capacity"], every["followed"]["hit_rate"]) == (1, 0.0)
 
 
 def test_no_signal_earns_nothing(tmp_path: Path) -> None:
