@@ -153,7 +153,7 @@ def _value(
         np.maximum(fees.proceeds(quotes.fair), 0.0),
         decided,
         advice.sell_above,
-        predictive_cdf(Distribution.from_array(quotes.distribution), quotes.market),
+        predictive_cdf(Distribution.from_array(quotes.distribution), quotes.market, "left"),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from pokewatch.collection.matching import Matcher
 from pokewatch.collection.worth import _value, _worths, value_collection
+from pokewatch.decision import Distribution, predictive_cdf
 from pokewatch.decision.fees import FEES
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import PriceBook
@@ -34,6 +35,15 @@ def test_a_line_is_worth_its_copies_in_their_condition(book: PriceBook) -> None:
     assert line["proceeds_now"] == pytest.approx(proceeds, abs=0.01)
     assert line["lower"] < line["fair_price"] < line["upper"]
     assert found["condition_factors"]["LP"] == 0.85
+
+
+def test_a_price_that_stays_does_not_fall(book: PriceBook) -> None:
+    quotes = book.look_up(["farfetchd_83"])
+    known = Distribution.from_array(quotes.distribution)
+    rises, stays = 1.0 - predictive_cdf(known, quotes.market)[0], known.unchanged[0]
+    (line,) = value(book, "Farfetch'd,151,83,Normal,LP,3,\n")["lines"]
+    assert stays > 0.1
+    assert line["chance_of_fall"] == pytest.approx(1.0 - rises - stays, abs=1e-3)
 
 
 def test_totals_are_those_of_the_valued_lines(book: PriceBook) -> None:

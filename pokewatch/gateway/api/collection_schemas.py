@@ -120,7 +120,7 @@ class LineWorth(msgspec.Struct, frozen=True):
         _Amount, Meta(description="Proceeds now less those expected at the horizon.")
     ]
     chance_of_fall: Annotated[
-        _Amount, Meta(description="The probability of a price at the horizon of at most today's.")
+        _Amount, Meta(description="The probability of a price at the horizon below today's.")
     ]
     sell_above: _Amount
     advice: Annotated[
