@@ -1,8 +1,8 @@
-"""Counts, ages and errors of the system in words."""
+"""Counts, lists, ages and errors of the system in words."""
 
 import pytest
 
-from pokewatch.wording import age_in_words, counted, refusal
+from pokewatch.wording import age_in_words, counted, listed, refusal
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,12 @@ def test_a_count_has_its_noun_in_the_right_number(count: int, text: str) -> None
 
 def test_an_irregular_plural() -> None:
     assert [counted(count, "watch", "watches") for count in (1, 2)] == ["1 watch", "2 watches"]
+
+
+def test_a_long_list_ends_with_the_number_of_the_others() -> None:
+    assert [listed("abcde"), listed("abcdefg")] == ["a, b, c, d, e", "a, b, c, d, e and 2 more"]
+    assert listed([1, 2, 3, 4, 5, 6], "days", "; ") == "1; 2; 3; 4; 5 and 1 more days"
+    assert listed([]) == ""
 
 
 @pytest.mark.parametrize(

@@ -213,9 +213,8 @@ class KeyStore:
         return made
 
     def _find(self, database: sqlite3.Connection, key_id: str) -> Key:
-        row = None
-        if KEY_ID.fullmatch(key_id):
-            row = database.execute(_ONE, (key_id,)).fetchone()
+        known = KEY_ID.fullmatch(key_id)
+        row = database.execute(_ONE, (key_id,)).fetchone() if known else None
         if row is None:
             raise UnknownKeyError(
                 f"no key has the id {quoted(key_id)}: list the keys with `pokewatch keys list`"
@@ -241,10 +240,9 @@ class KeyStore:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         try:
             make_file(self.path)
-        except OSError as error:
-            raise KeyStoreError(f"{self.path}: {error.strerror}") from error
-        except sqlite3.Error as error:
-            raise KeyStoreError(f"{self.path}: {error}") from error
+        except (OSError, sqlite3.Error) as error:
+            cause = error.strerror if isinstance(error, OSError) else error
+            raise KeyStoreError(f"{self.path}: {cause}") from error
         with self._reading() as database, database:
             database.execute("PRAGMA synchronous = EXTRA")
             database.execute("UPDATE revision SET number = number + 1")

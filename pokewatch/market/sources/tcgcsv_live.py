@@ -178,7 +178,8 @@ class TcgcsvLive:
             names = [fetch.names[path] for path in sorted(fetch.failed)]
             first = fetch.failed[min(fetch.failed)]
             self._warn(
-                f"{day}: the prices of {_counted_sets(names)} are missing ({first.url}: {first.cause}); "
+                f"{day}: the prices of {_counted_sets(names)} are missing "
+                f"({first.url}: {first.cause}); "
                 "run the command again on the same day to collect them"
             )
 
