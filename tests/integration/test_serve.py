@@ -57,6 +57,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, champion_folder: Path) -> P
     return shutil.copytree(champion_folder, tmp_path_factory.mktemp("served"), dirs_exist_ok=True)
 
 
+@pytest.fixture
+def own_home(champion_folder: Path, tmp_path: Path) -> Path:
+    """A POKEWATCH_HOME for one test, since two servers on one write to two folders of logs."""
+    return shutil.copytree(champion_folder, tmp_path / "home")
+
+
 @pytest.fixture(scope="module")
 def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(
@@ -103,28 +109,28 @@ def test_the_printed_line_is_answered(stack: Served) -> None:
 
 
 def test_the_last_lines_are_the_instructions_and_the_logs_are_files(
-    folder: Path, tmp_path: Path
+    own_home: Path, tmp_path: Path
 ) -> None:
     shown = tmp_path / "serve.log"
-    logs = {name: folder / "logs" / f"{name}.log" for name in ("mlserver", "gateway")}
-    with served(folder, shown) as stack:
+    logs = {name: own_home / "logs" / f"{name}.log" for name in ("mlserver", "gateway")}
+    with served(own_home, shown) as stack:
         assert ask(stack, {"card_id": stack.card}).status_code == 200
         lines = shown.read_text().splitlines()
-    assert f"the logs are in {folder / 'logs'}" in lines[0]
+    assert lines[0].endswith(f"the logs are in {own_home / 'logs'}")
     assert lines[-1] == "Press Ctrl-C to stop."
     assert "Uvicorn running" in logs["mlserver"].read_text()
     assert "/fair_price" not in logs["gateway"].read_text(), "the access log is off"
     previous = logs["gateway"].read_text()
-    with served(folder, shown, POKEWATCH_ACCESS_LOG="true") as stack:
+    with served(own_home, shown, POKEWATCH_ACCESS_LOG="true") as stack:
         assert ask(stack, {"card_id": stack.card}).status_code == 200
     assert logs["gateway"].with_name("gateway.log.1").read_text().startswith(previous)
     assert "/fair_price" in logs["gateway"].read_text()
 
 
 @pytest.mark.slow
-def test_a_server_that_exits_is_an_error_that_names_its_log(folder: Path, tmp_path: Path) -> None:
+def test_a_server_that_exits_is_an_error_that_names_its_log(own_home: Path, tmp_path: Path) -> None:
     shown = tmp_path / "serve.log"
-    with served(folder, shown) as stack:
+    with served(own_home, shown) as stack:
         (gateway,) = [
             each
             for each in psutil.Process(stack.process.pid).children()
@@ -132,7 +138,7 @@ def test_a_server_that_exits_is_an_error_that_names_its_log(folder: Path, tmp_pa
         ]
         gateway.kill()
         assert stack.process.wait(60) == 1
-    log = folder / "logs" / "gateway.log"
+    log = own_home / "logs" / "gateway.log"
     assert f"gateway exited with code -9; its log: {log}" in shown.read_text()
 
 
