@@ -44,7 +44,7 @@ class RecordStore:
         self.folder = record_folder(market)
         self._registry = registry
         self._source = source
-        self._state = f"track_record.{source}"
+        self._state = f"track_record.{market}"
 
     def restore(self) -> TrackRecord:
         """Return the newest record, with its files in the folder; an empty one if there is none.

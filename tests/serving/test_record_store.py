@@ -59,6 +59,17 @@ def test_a_fresh_machine_restores_the_record(registry_home: Path, tmp_path: Path
     assert RecordStore(registry, "tcgcsv", "tcgcsv").restore() == TrackRecord("tcgcsv")
 
 
+def test_another_market_of_the_source_has_a_record_of_its_own(
+    registry_home: Path, tmp_path: Path
+) -> None:
+    registry = Registry()
+    record = published(registry, tmp_path)
+    other = RecordStore(registry, "simulated", "simulated-7")
+    assert other.restore() == TrackRecord("simulated")
+    other.publish(TrackRecord("simulated", "EUR"), run_of(registry, tmp_path))
+    assert RecordStore(registry, "simulated", "simulated").restore() == record
+
+
 def test_damaged_and_missing_copies_are_fetched_again(registry_home: Path, tmp_path: Path) -> None:
     registry = Registry()
     record = published(registry, tmp_path)
