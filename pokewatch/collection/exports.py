@@ -256,10 +256,10 @@ def _copy_of(values: Mapping[str, str], style: _Style) -> tuple[str, str, str]:
     match = _SELLER_CONDITION.fullmatch(condition)
     seller = style.app == SELLER_PRICING
     own = match["printing"] if match else ""
-    if match and own and is_printing(own) and printing and contradict(own, printing):
+    if own and is_printing(own) and printing and contradict(own, printing):
         return condition, printing, language  # which is no known condition
-    if match and (seller or not match["printing"] or is_printing(match["printing"])):
-        own = match["printing"] or ("Normal" if seller else "")
+    if match and (seller or not own or is_printing(own)):
+        own = own or ("Normal" if seller else "")
         return match["condition"], printing or own, language or match["language"] or ""
     return condition, printing, language
 

@@ -28,6 +28,7 @@ quotes throughout.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -202,7 +203,7 @@ class _Days:
     def _of_set(self, name: str, cards: NDArray[np.int64]) -> Iterator[Shift]:
         known = _last_known(self._quote[:, cards])
         weekly = known[WEEK:] - known[:-WEEK]
-        weekly[self._days_since_prices()[:-WEEK] > _MAX_BREAK] = np.nan
+        weekly[self._days_since_prices[:-WEEK] > _MAX_BREAK] = np.nan
         yield _distribution("set moves", weekly, _trimmed_means(weekly), name)
         moved, both = (counted[:, cards].sum(axis=1) for counted in (self._moved, self._both))
         usual = both * self._moved.sum(axis=1) / np.maximum(1, self._both.sum(axis=1))
@@ -210,8 +211,9 @@ class _Days:
             "set unchanged", moved, both, _log_ratio(moved, usual, both >= _MIN_CARDS // 2), name
         )
 
+    @cached_property
     def _days_since_prices(self) -> Counts:
-        """Return the number of days [d] since one with prices, 0 on such a day."""
+        """The number of days [d] since one with prices, 0 on such a day."""
         days = np.arange(len(self._quote))
         quoted = np.isfinite(self._quote).any(axis=1)
         return days - np.maximum.accumulate(np.where(quoted, days, 0))

@@ -60,9 +60,9 @@ def measure_market(market: Market) -> Measurement:
     """
     registry, settings = Registry(), MonitorSettings.read()
     champion = registry.resolve()
-    book = registry.open_book(champion)
-    require_market(market.id, champion, book)
-    panel = newest_prices(market, _day(registry.get_state(change_key(market.id))))
+    book, market_id = registry.open_book(champion), market.id
+    require_market(market_id, champion, book)
+    panel = newest_prices(market, _day(registry.get_state(change_key(market_id))))
     found = measure(panel, champion, book, registry, settings)
     _log(registry, champion, found)
     if found.measured_on < book.last_day:
@@ -113,8 +113,9 @@ def decide(market: Market, found: Measurement) -> Action:
     if found.measured_on.isoformat() < last_day:  # a model of that day would be refused
         return Action(False, f"the champion has prices up to {last_day}: later ones decide")
     _notify(found, settings)
-    keys = change_key(market.id), _retrained_key(market.id)
-    known, last = (_day(registry.get_state(key)) for key in keys)
+    market_id = market.id
+    changed_key, retrained_key = change_key(market_id), _retrained_key(market_id)
+    known, last = (_day(registry.get_state(key)) for key in (changed_key, retrained_key))
     detected = found.changed_since(settings.monitor_drift)
     outdated = detected is not None
     changed = (
@@ -127,7 +128,7 @@ def decide(market: Market, found: Measurement) -> Action:
         found.measured_on, last, settings.retrain_cooldown_days, outdated, trainable_on
     )
     if changed and changed != known:
-        registry.set_state(change_key(market.id), changed.isoformat())
+        registry.set_state(changed_key, changed.isoformat())
     return Action(
         due and settings.retrain,
         _why(found, due, outdated, last, trainable_on, settings),
