@@ -31,17 +31,13 @@ _TRAFFIC = "traffic"  # tag: the share of callers that the challenger answers
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The two models, the source and the id of their market, and the rule, as set at the start.
-
-    An experiment without `market` is of none.
-    """
+    """The two models, the id of their market, and the rule, as set at the start."""
 
     champion: str
     challenger: str
-    source: str
+    market: str
     started_at: str
     rule: Rule
-    market: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +135,7 @@ class ExperimentRecords:
         if (other := self.running()) is not None:
             raise _busy(other)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        source, market = (champion.tags.get(name, "") for name in ("source", "market"))
-        plan = Plan(model, challenger, source, now, rule, market)
+        plan = Plan(model, challenger, champion.tags.get("market", ""), now, rule)
         number = self._records.create({_PLAN: json.dumps(asdict(plan))})
         first = self.running()
         if first is not None and first.number != number:

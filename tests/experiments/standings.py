@@ -14,7 +14,8 @@ FIRST = date(2025, 10, 1)
 def experiment(
     number: int = 1, challenger: str = "boosted", state: State = "running", outcome: str = ""
 ) -> Experiment:
-    plan = Plan("local_level", challenger, "simulated", f"{FIRST}T02:00:00+00:00", Rule(horizon=7))
+    started_at = f"{FIRST}T02:00:00+00:00"
+    plan = Plan("local_level", challenger, "simulated-0", started_at, Rule(horizon=7))
     return Experiment(number, plan, "continue", state, outcome, {})
 
 
