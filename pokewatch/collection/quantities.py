@@ -12,7 +12,12 @@ PLAYSET = 4  # copies
 
 Decimal = Literal[".", ","]
 
-_COUNT = re.compile(r"[x\u00d7]? ?(\d(?:[\d.,]|[ '\u2019](?=\d)){0,20}) ?[x\u00d7]?", re.IGNORECASE)
+# People write the unit too: "2 pcs", "2 Stück".
+_UNITS = "copy|copies|cards?|pcs?|pieces?|ct|stk|stück|stueck|ex|pz|uds?|szt"
+_COUNT = re.compile(
+    rf"[x\u00d7]? ?(\d(?:[\d.,]|[ '\u2019](?=\d)){{0,20}}) ?(?:[x\u00d7]|(?:{_UNITS})\.?)?",
+    re.IGNORECASE,
+)
 # French and Swiss spreadsheets separate thousands by marks that are no decimal ones. One mark
 # separates all of them, and a number with thousands begins with no 0: 0,500 is half a copy.
 _WHOLE: Mapping[Decimal, re.Pattern[str]] = {
