@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest -n 3 --dist worksteal -q
 # Python 3.12 measures coverage at almost no cost (sys.monitoring).
 TRACER = $(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 
-.PHONY: setup run pipeline test coverage test-slow test-pods cluster test-cluster lint bench lock wheel docs clean images version deploy verify rollback sbom
+.PHONY: setup run pipeline test test-integration coverage test-slow test-pods cluster test-cluster lint bench lock wheel docs clean images version deploy verify rollback sbom
 
 setup: $(READY)
 
@@ -39,9 +39,12 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(PYTEST) -m "not slow and not pods and not cluster"
+	$(PYTEST) -m "not integration and not slow and not pods and not cluster"
 
-# The same tests with coverage of `pokewatch` in every process; fails below `fail_under` in pyproject.toml.
+test-integration: setup
+	$(PYTEST) -m "integration and not slow and not pods and not cluster"
+
+# Both with coverage of `pokewatch` in every process; fails below `fail_under` in pyproject.toml.
 coverage: lint
 	@rm -rf build/coverage && mkdir -p build/coverage
 	COVERAGE_CORE=$(TRACER) $(BIN)/coverage run -m $(notdir $(PYTEST)) -m "not slow and not pods and not cluster"

@@ -131,6 +131,7 @@ def used_home(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: P
     return folder
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "command",
     [

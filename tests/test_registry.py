@@ -256,6 +256,7 @@ def test_a_database_that_cannot_be_written_is_one_line(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.integration
 def test_a_registry_server_is_asked_without_alembic() -> None:
     """The image that serves has no Alembic."""
     code = (
@@ -320,6 +321,7 @@ def test_the_champion_of_an_embedded_registry_is_found_without_mlflow(
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.integration
 def test_mlflow_reports_no_use_of_it(registry_home: Path, tmp_path: Path) -> None:
     code = """
 from pokewatch.registry import Registry

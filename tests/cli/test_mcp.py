@@ -14,6 +14,8 @@ from tests.gateway.conftest import Gateway, gateway, mlserver
 from tests.gateway.mcp.answers import check_answers
 from tests.gateway.mcp.sessions import error_of, record, run, stdio_session
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["gateway", "mlserver"]
 
 COMMAND = [sys.executable, "-m", "pokewatch.cli.main", "mcp"]

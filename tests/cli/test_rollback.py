@@ -15,6 +15,7 @@ from tests.deploy.versions import register_book
 from tests.monitoring.listener import listening
 
 pytestmark = [
+    pytest.mark.integration,
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1

@@ -20,9 +20,10 @@ from tests.cluster.pod_security import restricted_violations
 from tests.k8s.rendering import K8S, rendered_overlay
 from tests.wheel import version
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 IMAGE = f"pokewatch/pipeline:{version()}"
 SECRETS = [{"secretRef": {"name": "pokewatch-pipeline"}}]

@@ -131,6 +131,7 @@ def test_the_docs_page_loads_no_other_resources(gateway: Gateway) -> None:
         assert f'id="{kind.name}"' in response.text
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "keyed",
     [True, pytest.param(False, marks=pytest.mark.slow)],

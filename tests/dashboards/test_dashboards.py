@@ -166,6 +166,7 @@ def _ask_all_sorts(gateway: Gateway) -> None:
     assert [answer.status_code for answer in answers] == [200, 404, 200, 401]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_panel_is_answered_with_something(expression: str, stack: Stack) -> None:
     def is_number(found: list[dict[str, Any]]) -> bool:

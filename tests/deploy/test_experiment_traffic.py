@@ -29,6 +29,7 @@ from tests.deploy.versions import champion_of
 from tests.experiments.books import register_pair
 
 pytestmark = [
+    pytest.mark.integration,
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1

@@ -21,6 +21,8 @@ from tests.gateway.problems import assert_problem
 from tests.polling import eventually
 from tests.serving.server import Server
 
+pytestmark = pytest.mark.integration
+
 # A killed server refuses connections at once: long timeouts are for a busy machine.
 PATIENT: dict[str, Any] = {
     "upstream_seconds": 20.0,

@@ -16,6 +16,8 @@ from tests.gateway.problems import assert_problem
 from tests.polling import eventually
 from tests.serving.server import Server
 
+pytestmark = pytest.mark.integration
+
 FAST = {
     "upstream_seconds": 0.5,
     "deadline_seconds": 0.75,

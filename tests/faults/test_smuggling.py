@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.tools import require_tool
 
+pytestmark = pytest.mark.integration
+
 IN_NAMESPACE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 
 

@@ -10,6 +10,8 @@ from tests.polling import eventually
 from tests.serving.books import make_book
 from tests.serving.server import models_folder, point_at, running
 
+pytestmark = pytest.mark.integration
+
 MOVERS = "/movers?price=low&min_price=1"
 CARD = {"card_id": "card_4", "market_price": 4.5}
 

@@ -21,6 +21,8 @@ from tests.conftest import ROOT
 from tests.faults.proxy import proxied
 from tests.serving.server import Server, free_ports
 
+pytestmark = pytest.mark.integration
+
 RUN = (
     "from pokewatch.gateway.server import run; from pokewatch.settings import GatewaySettings; "
     "run(GatewaySettings.read())"

@@ -15,6 +15,8 @@ from tests.serving.books import FACTS, make_book
 from tests.serving.records import make_record
 from tests.serving.server import models_folder, point_at, running
 
+pytestmark = pytest.mark.integration
+
 SEED, CLIENTS = 22, 4
 # Of the transfer rather than the answer, or different from one request to the next.
 _IGNORED = {"date", "connection", "transfer-encoding", "server-timing"}

@@ -10,6 +10,8 @@ from tests.in_process.processes import RunningGateway, gateway_process
 from tests.serving.books import make_book
 from tests.serving.server import models_folder, point_at
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:

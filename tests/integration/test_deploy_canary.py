@@ -18,6 +18,7 @@ from tests.serving.faulty import FAILING, SLOW, WRONG
 from tests.serving.server import Server, columns, infer, models_folder, running, tensor
 
 pytestmark = [
+    pytest.mark.integration,
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1

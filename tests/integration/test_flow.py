@@ -10,9 +10,10 @@ from pokewatch.errors import NoChampionError
 from pokewatch.registry import Registry
 from tests.integration.flow import card_text, last_card, run_flow
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 SMALL = ("--cards", "120", "--days", "60", "--to", "2026-01-31")
 NO_SERVER: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}

@@ -9,9 +9,10 @@ from pokewatch.settings import RegistrySettings
 from tests.integration.flow import run_flow
 from tests.monitoring.listener import listening
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 BRANCH = Path(__file__).with_name("branch_flow.py")
 

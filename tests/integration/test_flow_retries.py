@@ -6,6 +6,8 @@ import pytest
 
 from tests.integration.flow import run_flow
 
+pytestmark = pytest.mark.integration
+
 FAILING = Path(__file__).with_name("failing_flow.py")
 
 

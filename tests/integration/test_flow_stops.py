@@ -10,6 +10,8 @@ import pytest
 
 from tests.polling import eventually
 
+pytestmark = pytest.mark.integration
+
 WAITING = Path(__file__).with_name("waiting_flow.py")
 
 

@@ -26,6 +26,7 @@ from tests.serving.server import (
 )
 
 pytestmark = [
+    pytest.mark.integration,
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1

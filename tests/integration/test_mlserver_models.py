@@ -19,6 +19,8 @@ from tests.serving.server import (
     wait_until,
 )
 
+pytestmark = pytest.mark.integration
+
 CARD = tensor("card_id", ["card_4"])
 PRICES = (tensor("market_price", [1.0]), tensor("fair_price", [1.0]))
 

@@ -15,6 +15,8 @@ import pytest
 from tests.serving.books import make_book
 from tests.serving.server import Server, infer, models_folder, point_at, running, tensor
 
+pytestmark = pytest.mark.integration
+
 CARD = tensor("card_id", ["card_4"])
 
 

@@ -14,6 +14,8 @@ from pokewatch.market.lake import Lake
 from tests.market.three_days import CARDS, DAYS, FIRST, day_rows, source
 from tests.market.upstream import Reply, Request, Upstream, archive_path, price
 
+pytestmark = pytest.mark.integration
+
 # A collector process, killed while the server delays an answer, or at the n-th write of a file.
 COLLECTOR = """
 import os, signal, sys

@@ -17,6 +17,8 @@ from tests.market.sources.conftest import clock, lake, opened, server  # noqa: F
 from tests.market.tcgcsv_server import CARDS, FIRST, GROUPS, Clock, TcgcsvServer, day_sets, run
 from tests.market.upstream import price
 
+pytestmark = pytest.mark.integration
+
 Open = Callable[..., TcgcsvSource]
 DAYS = [FIRST - timedelta(days=count) for count in (3, 2, 1)]
 ROWS = CARDS * len(GROUPS)

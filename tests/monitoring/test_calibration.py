@@ -21,9 +21,10 @@ from pokewatch.valuation.panel import Panel
 from tests.serving.books import FACTS, catalog
 from tests.valuation.panels import long_table, panel_from
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 CARDS, DAYS = 20, 60
 FIRST = np.datetime64("2025-01-06")

@@ -21,9 +21,10 @@ from pokewatch.valuation.track_record import (
 )
 from tests.monitoring.test_calibration import CARDS, day, panel, register
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 FAILED = Check("drift of moves", "< 0.25", "0.900", False, "prices move more, or less, than before")
 

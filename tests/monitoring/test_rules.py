@@ -72,6 +72,7 @@ def _expected(case: Case) -> dict[str, Any]:
     }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("case", ALERTS, ids=lambda case: f"{case.alert}: {case.name}")
 def test_alert(case: Case, tmp_path: Path) -> None:
     wanted = [] if case.labels is None else [_expected(case)]
@@ -80,6 +81,7 @@ def test_alert(case: Case, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
 def test_record(record: Record, tmp_path: Path) -> None:
     samples = [{"labels": labels, "value": value} for labels, value in record.samples.items()]

@@ -14,9 +14,10 @@ from pokewatch.pipeline.collection import collect_prices
 from pokewatch.pipeline.processing import process_shard
 from tests.market.upstream import price, running
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:_NoneStep.value will soon raise:DeprecationWarning"
-)  # DVC's use of pygtrie
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning"),
+]
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,10 @@ from pokewatch.pipeline.market_runs import (
 from pokewatch.registry import CHAMPION, LAST_DAY, Registry
 from pokewatch.settings import RegistrySettings
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 FLOW = """
 import os, sys

@@ -48,6 +48,7 @@ from tests.monitoring.listener import Listener, listening
 from tests.monitoring.markets import START, fill, market
 
 pytestmark = [
+    pytest.mark.integration,
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1

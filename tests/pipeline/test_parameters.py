@@ -18,6 +18,8 @@ from pokewatch.pipeline.parameters import (
 from pokewatch.valuation.models import MODELS
 from tests.integration.flow import FLOW, run_flow
 
+pytestmark = pytest.mark.integration
+
 TOMORROW = "2999-01-01"
 MONITOR, BACKFILL = FLOW.with_name("monitor.py"), FLOW.with_name("backfill.py")
 MARKETS = FLOW.with_name("markets.py")

@@ -24,9 +24,10 @@ from pokewatch.retention.model_books import (
 from pokewatch.retention.tidy import tidy
 from pokewatch.settings import RegistrySettings
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 NOW = datetime.now(UTC)
 KEEP = timedelta(days=60)

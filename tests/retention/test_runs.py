@@ -18,6 +18,8 @@ from fsspec.implementations.local import LocalFileSystem
 from pokewatch.removals import Removals
 from pokewatch.retention.runs import remove_old_runs, wait_for_removals
 
+pytestmark = pytest.mark.integration
+
 FLOW = """
 from metaflow import FlowSpec, Parameter, card, step
 

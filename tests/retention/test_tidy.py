@@ -22,6 +22,7 @@ from pokewatch.settings import RegistrySettings, RetentionSettings
 from tests.champion import make_champion
 
 pytestmark = [
+    pytest.mark.integration,
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1

@@ -15,6 +15,8 @@ from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, infer, models_folder, point_at, running, tensor
 from tests.tools import require_tool
 
+pytestmark = pytest.mark.integration
+
 MODEL_INFO = (
     'pokewatch_model_info{{data_version="{data_version}",market="simulated-0",model="local_level",'
     'model_version="{model_version}",source="simulated"}}'

@@ -11,6 +11,8 @@ from tests.gateway.conftest import Gateway
 from tests.serving.server import Server
 from tests.tools import require_tool
 
+pytestmark = pytest.mark.integration
+
 PAGES = (
     "/",
     "/cards?q=pok%C3%A9mon",

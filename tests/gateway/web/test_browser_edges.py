@@ -15,6 +15,8 @@ from tests.polling import eventually
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import serving_book
 
+pytestmark = pytest.mark.integration
+
 BOOKS: dict[str, dict[str, Any]] = {
     "euro": {"facts": replace(FACTS, currency="EUR"), "scale": 1.4},
     "one card": {"count": 1},

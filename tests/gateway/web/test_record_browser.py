@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, expect
 from tests.gateway.web.test_browser import browser, opened
 from tests.gateway.web.test_record_page import Recorded, four_months
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["browser", "four_months"]
 
 OTHER_SCREENS = (("dark", 390), ("light", 1300), ("dark", 1300))

@@ -32,6 +32,8 @@ from tests.serving.books import FACTS, make_book
 from tests.serving.records import CHECK, make_record
 from tests.serving.server import Server, serving_book
 
+pytestmark = pytest.mark.integration
+
 DAYS = range(110)
 EXPERIMENTS = [
     standing(2, [0.1] * 40, "boosted").to_dict(),

@@ -19,6 +19,8 @@ from tests.gateway.web.pages import BROWSER, page, words
 from tests.gateway.web.test_browser import browser, opened, serious_faults
 from tests.serving.server import Server
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["browser"]  # the fixture
 
 

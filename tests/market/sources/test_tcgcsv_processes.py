@@ -13,6 +13,8 @@ import pytest
 
 from tests.market.tcgcsv_server import CARDS, GROUPS, TcgcsvServer, WallClock, day_sets, serving
 
+pytestmark = pytest.mark.integration
+
 PAGES = 1 + 2 + 2 * len(GROUPS) + 1  # and one request that finds the archive closed
 
 

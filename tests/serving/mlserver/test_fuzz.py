@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from tests.serving.server import Server
 
+pytestmark = pytest.mark.integration
+
 KINDS = {
     "fair-price": {"card_id": "BYTES", "date": "BYTES", "market_price": "FP64"},
     "decision": {

@@ -212,6 +212,7 @@ def test_a_large_body(server: Server) -> None:
     )
 
 
+@pytest.mark.integration
 def test_a_body_that_does_not_arrive(tmp_path: Path) -> None:
     digest, ports = make_book(tmp_path / "book"), models_folder(tmp_path / "models")
     point_at(tmp_path / "models", tmp_path / "book", digest, "7")

@@ -21,6 +21,8 @@ from tests.polling import eventually
 from tests.serving.faulty_challenger import FAILING, SLOW
 from tests.serving.server import Server
 
+pytestmark = pytest.mark.integration
+
 CALLERS = 64
 # A busy machine is not the challenger's fault.
 PATIENT: dict[str, Any] = {

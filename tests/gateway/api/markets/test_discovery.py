@@ -19,6 +19,8 @@ from tests.gateway.market_servers import (
 from tests.polling import eventually
 from tests.serving.server import Server
 
+pytestmark = pytest.mark.integration
+
 
 def test_the_markets_that_the_model_server_lists(
     two_markets: Server, make_gateway: Callable[..., Gateway]
