@@ -25,6 +25,7 @@ TESTED_ELSEWHERE = {
     "valuation/book/rows.py": "records; tests/valuation/book/test_writer.py",
     "registry_client.py": "by the registry; tests/test_registry.py",
     "cli/health_checks.py": "by the command that runs them; tests/cli/test_doctor.py",
+    "cli/lake_checks.py": "by the command that runs them; tests/cli/test_doctor.py",
     "cli/findings.py": "a record; tests/cli/test_doctor.py",
     "cli/model_checks.py": "by the command that runs them; tests/cli/test_market_choice.py",
     "cli/evaluate.py": "by its commands; tests/valuation/evaluation/test_runner.py",

@@ -9,7 +9,8 @@ from typing import Self
 import pytest
 
 from pokewatch.cli.findings import Finding
-from pokewatch.cli.health_checks import _collect_command, _registry, _remote
+from pokewatch.cli.health_checks import _registry, _remote
+from pokewatch.cli.lake_checks import _collect_command
 from pokewatch.registry import Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
@@ -35,6 +36,25 @@ def test_the_doctor_warns_of_old_prices(days: int, state: str, home: Path) -> No
     assert ("39" in found["detail"] and "days old" in found["detail"]) == (state == "warning")
     if state == "warning":
         assert found["remedy"].startswith("pokewatch collect --cards 120 --seed 0 fetches")
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(0, "ok"), (1, "fault")], ids=["today", "later"])
+def test_prices_of_a_day_to_come_are_a_fault(
+    home: Path, monkeypatch: pytest.MonkeyPatch, ahead: int, state: str
+) -> None:
+    day = datetime.now(UTC).date() - timedelta(days=1)
+    run_json("collect", "--cards", "120", "--day", str(day))
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.combine(day - timedelta(days=ahead), time(0, 1), tz)
+
+    monkeypatch.setattr("pokewatch.cli.lake_checks.datetime", Earlier)
+    findings = {finding["name"]: finding for finding in json.loads(run("doctor", "--json").stdout)}
+    found = findings["prices: simulated-120-0"]
+    assert (found["state"], "a day to come" in found["detail"]) == (state, state == "fault")
+    assert found["remedy"].startswith("set the clock" * ahead)
 
 
 @pytest.mark.parametrize(("ahead", "state"), [(0, "ok"), (1, "warning")], ids=["today", "later"])
