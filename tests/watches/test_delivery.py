@@ -118,7 +118,8 @@ def test_a_host_that_is_slow_for_one_owner_does_not_hold_up_another(
     clock.now += 1
     fire(store, tmp_path / "later", receiver.url("/quick"), owner="other")
     assert deliverer.run() == SentDeliveries(sent=3)
-    assert [each.path for each in receiver.messages] == ["/slow", "/quick", "/slow"]
+    *at_once, last = [each.path for each in receiver.messages]
+    assert (sorted(at_once), last) == (["/quick", "/slow"], "/slow")
 
 
 def test_a_dead_receiver_costs_one_timeout_and_holds_up_no_other(
