@@ -21,6 +21,7 @@ from tests.monitoring.listener import Listener
 from tests.serving.server import free_ports
 
 pytestmark = [
+    pytest.mark.integration,
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1

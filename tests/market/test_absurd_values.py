@@ -105,6 +105,7 @@ GROUP = {"groupId": 1, "name": "Base", "publishedOn": "2022-11-11T00:00:00"}
 PRICE_FIELDS = [(), *((name,) for name in price(1))]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("text", VALUES)
 def test_tcgcsv(text: str, upstream: Upstream, tmp_path: Path) -> None:
     bad = [with_value(price(5000 + at), path, text) for at, path in enumerate(PRICE_FIELDS)]
@@ -149,6 +150,7 @@ TRACKED_FIELDS += [
 VARIANT_FIELDS = [("priceHistory", "variants"), ("priceHistory", "variants", "Normal")]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("text", VALUES)
 def test_pokemon_price_tracker(
     text: str, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

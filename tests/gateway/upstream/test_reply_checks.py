@@ -99,6 +99,7 @@ FAULTS: dict[str, tuple[str, Tamper]] = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faulty_replies_are_refused(
     tampering_server: TamperingServer, behind: Gateway, fault: str

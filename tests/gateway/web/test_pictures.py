@@ -26,6 +26,8 @@ from tests.polling import eventually
 from tests.serving.books import FACTS, catalog, rows
 from tests.serving.server import serving_book
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[PictureServer]:

@@ -6,6 +6,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.gateway.conftest import Gateway
 from tests.gateway.web.test_browser import browser, opened, serious_faults
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["browser"]  # the fixture
 
 
