@@ -13,11 +13,10 @@ from pokewatch.collection.names import (
     bare_number,
     base_key,
     has_parentheses,
-    is_promo,
     name_key,
     number_keys,
-    product_key,
 )
+from pokewatch.collection.set_names import is_promo, product_key
 from pokewatch.market.catalog import CARDMARKET
 from pokewatch.valuation.book import PriceBook
 

@@ -17,19 +17,16 @@ from pokewatch.collection.names import (
     BASE_PRINTING,
     bare_number,
     base_key,
-    is_promo,
     name_key,
     number_keys,
     printing_key,
-    product_key,
     same_printing,
-    same_set,
-    set_prefix,
     similar,
     stamp_words,
     with_date_named,
 )
 from pokewatch.collection.printings import of_kind, of_print_run
+from pokewatch.collection.set_names import is_promo, product_key, same_set, set_prefix
 from pokewatch.valuation.book import PriceBook
 
 _card_of = attrgetter(

@@ -8,24 +8,6 @@ from pokewatch.collection import names
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("151", "SV: Scarlet & Violet 151", True),
-        ("Evolving Skies", "SWSH07: Evolving Skies", True),
-        ("Base Set", "Base Set 2", False),
-        ("Base Set", "Base Set (Shadowless)", False),
-        ("Crown Zenith", "Crown Zenith: Galarian Gallery", False),
-        ("Celebrations", "Celebrations: Classic Collection", False),
-        ("Pokemon GO", "Pokémon GO", True),
-        ("Jungle", "Fossil", False),
-        ("", "Jungle", False),
-    ],
-)
-def test_sets(one: str, other: str, same: bool) -> None:
-    assert names.same_set(one, other) is same
-
-
-@pytest.mark.parametrize(
     ("number", "keys"),
     [
         ("004/102", ("4", "102")),
