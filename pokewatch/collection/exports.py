@@ -26,7 +26,7 @@ from pokewatch.collection.headers import (
 from pokewatch.collection.line_names import split_copy, split_name, split_set
 from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags
-from pokewatch.collection.printings import contradict
+from pokewatch.collection.printings import combined, contradict
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.collection.reading_notes import copies_notes, unused_columns
 from pokewatch.collection.repeated_columns import check_columns
@@ -227,7 +227,7 @@ def _line_of(
         set_name=set_name,
         set_code=values.get("set_code", ""),
         number=values.get("number", "") or number,
-        printing=printing or bracketed,
+        printing=combined(printing, bracketed),
         language=named_language
         or language_of(language)
         or spoken

@@ -33,6 +33,22 @@ def contradict(one: str, other: str) -> bool:
     return {"normal"} in (first, second) and is_foil(one) != is_foil(other)
 
 
+def combined(column: str, named: str) -> str:
+    """Return the printing of a copy that a column and its name give; both if they contradict.
+
+    The print run of one adds to the finish of the other, and a reverse holofoil is a foil too.
+    """
+    if not (printing_key(column) and named and contradict(column, named)):
+        return column if printing_key(column) else named or column
+    both = {printing_key(column), printing_key(named)}
+    if both in ({"1st edition", "normal"}, {"1st edition", "foil"}, {"1st edition", "holofoil"}):
+        return "1st Edition" if "normal" in both else "1st Edition Holofoil"
+    for special in ("1st edition holofoil", "reverse holofoil"):
+        if special in both and both <= {special, "foil", "holofoil"}:
+            return special
+    return f"{column} {named}"
+
+
 def of_print_run(given: str, printings: Mapping[int, str]) -> list[int]:
     """Return the printings that a line means that gives a print run or the holofoil alone."""
     plain = is_plain_holofoil(given, list(printings.values()))

@@ -1,6 +1,7 @@
 import pytest
 
 from pokewatch.collection.line_names import split_copy, split_name, split_set
+from tests.collection.test_exports import read
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,29 @@ def test_a_name_says_of_the_copy_what_is_no_part_of_it(
     name: str, parts: tuple[str, str, str]
 ) -> None:
     assert split_copy(name) == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "printing"),
+    [
+        ("Charizard (1st Edition)", "Holofoil", "1st Edition Holofoil"),
+        ("Charizard [1st Edition]", "Foil", "1st Edition Holofoil"),
+        ("Charizard (1st Edition)", "Normal", "1st Edition"),
+        ("Charizard (Holo)", "1st Edition", "1st Edition Holofoil"),
+        ("Charizard (1st Edition)", "Promo", "1st Edition"),
+        ("Charizard (1st Edition Holo)", "Holofoil", "1st edition holofoil"),
+        ("Charizard (Reverse Holo)", "Foil", "reverse holofoil"),
+        ("Charizard (Holo)", "Reverse Holofoil", "reverse holofoil"),
+        ("Charizard (Holo)", "Holofoil", "Holofoil"),
+        ("Charizard (Unlimited)", "Holofoil", "Holofoil"),
+        ("Charizard", "Promo", "Promo"),
+        ("Charizard (Reverse Holo)", "Normal", "Normal Reverse Holo"),
+        ("Charizard (1st Edition)", "Unlimited", "Unlimited 1st Edition"),
+        ("Charizard (Normal)", "Holofoil", "Holofoil Normal"),
+    ],
+)
+def test_the_printing_of_a_name_adds_to_that_of_a_column(
+    name: str, column: str, printing: str
+) -> None:
+    (line,) = read(f"name,printing\n{name},{column}\n").lines
+    assert (line.name, line.printing) == ("Charizard", printing)
