@@ -251,12 +251,12 @@ class Matcher:
         """Return the outcome among the printings of a card."""
         given = printing_key(line.printing)
         same = [at for at in found if same_printing(line.printing, self._cards[at].printing)]
-        if given and len(same) == 1:
-            return Match("matched", same[0], (), how)
-        if given and len(same) > 1:
-            return self._ambiguous(same, "several cards fit")
         names = {at: self._cards[at].printing for at in found}
         run = of_print_run(line.printing, names)
+        if given and same:
+            if len(same) == len({self._product_of(at) for at in (*same, *run)}) == 1:
+                return Match("matched", same[0], (), how)
+            return self._ambiguous([*same, *run], "several cards fit")
         if len(run) == 1:
             return Match("matched", run[0], (), how)
         if len(found) == 1:
@@ -269,6 +269,10 @@ class Matcher:
         if given in ("", BASE_PRINTING):
             return self._ambiguous(found, "the line gives no printing")
         return self._ambiguous(found, f"the card has no printing {line.printing!r}")
+
+    def _product_of(self, at: int) -> tuple[str, tuple[str, str], str]:
+        card = self._cards[at]
+        return card.name, card.number, card.set_name
 
     def _ambiguous(self, found: Sequence[int], reason: str) -> Match:
         return Match("ambiguous", -1, tuple(found[:MAX_CANDIDATES]), reason)

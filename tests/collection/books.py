@@ -1,5 +1,6 @@
 """A book of cards that collections are matched to."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -166,6 +167,28 @@ def hard_book(folder: Path, game: str | None = None) -> PriceBook:
         "printing": printings,
         "language": languages,
         "set_code": codes,
+        "game": [game] * count,
+    }
+    columns = {name: given.get(name, [None] * count) for name in CARD_SCHEMA.names}
+    values = replace(rows(count), card_id=list(ids))
+    digest = write_book(folder, pa.table(columns, schema=CARD_SCHEMA), values, FACTS)
+    return PriceBook.open(folder, digest)
+
+
+def book_of_cards(
+    folder: Path, cards: Sequence[tuple[str, str, str, str | None, str]], game: str | None = None
+) -> PriceBook:
+    """Return a book of cards by id, name, set, number and printing, of a game if it is given."""
+    ids, names, sets, numbers, printings = zip(*cards, strict=True)
+    count = len(cards)
+    given = {
+        "card_id": ids,
+        "slug": [f"card_{at}" for at in range(count)],
+        "name": names,
+        "set_id": [name.lower() for name in sets],
+        "set_name": sets,
+        "number": numbers,
+        "printing": printings,
         "game": [game] * count,
     }
     columns = {name: given.get(name, [None] * count) for name in CARD_SCHEMA.names}

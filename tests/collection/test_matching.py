@@ -7,7 +7,7 @@ import pytest
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.matching import MAX_SEARCHES, Matcher
 from pokewatch.valuation.book import PriceBook
-from tests.collection.books import collection_book, hard_book
+from tests.collection.books import book_of_cards, collection_book, hard_book
 from tests.collection.exports_by_app import EXPORTS
 from tests.collection.hard_formats import WRITERS, file_of, lines_of
 from tests.collection.test_exports import read
@@ -250,6 +250,27 @@ def test_lines_that_differ_in_copies_are_matched_once_and_searches_are_limited(
     found = matcher.match_all(CollectionLine(at, f"Nobody {at}", 1) for at in range(1_000))
     assert len(searched) <= 2 * MAX_SEARCHES
     assert len(found) == 1_000
+
+
+def test_a_print_run_does_not_choose_between_cards_of_two_numbers(tmp_path: Path) -> None:
+    """The run alone may be that of the holofoil, or of the other card."""
+    names = {
+        "tcgplayer-1-holofoil": ("4/82", "1st Edition Holofoil"),
+        "tcgplayer-2-normal": ("21/82", "1st Edition"),
+    }
+    book = book_of_cards(
+        tmp_path,
+        [(card, "Dark Charizard", "Team Rocket", *rest) for card, rest in names.items()],
+    )
+    text = "name,set,number,printing\n"
+    text += "".join(
+        f"Dark Charizard,Team Rocket,{number},{printing}\n"
+        for number in ("", "4", "21")
+        for printing in ("1st Edition", "1st Edition Holofoil")
+    )
+    found = Matcher(book).match_all(read(text).lines)
+    assert [match.position for match in found] == [-1, 0, 0, 0, 1, -1]
+    assert (found[0].outcome, found[0].reason) == ("ambiguous", "several cards fit")
 
 
 STOCK = "idProduct;groupCount;price;idLanguage;condition;isFoil;isReverseHolo\n"
