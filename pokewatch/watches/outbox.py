@@ -11,7 +11,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, case, delete, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from pokewatch.watches.database import DELIVERIES, WATCHES, WatchDatabase
 
@@ -191,7 +203,7 @@ class Outbox:
     def _after_refusal(
         self, delivery: Delivery, now: float, error: str, final: bool, wait: float
     ) -> dict[str, Any]:
-        end = delivery.created_at + RETRY_SECONDS
+        end = min(delivery.created_at, now) + RETRY_SECONDS
         attempts = delivery.attempts + 1
         found = {"attempts": attempts, "error": error, "claimed_until": 0.0}
         if final or now >= end:
@@ -214,9 +226,13 @@ class Outbox:
 def _due(query: Select[Any], now: float) -> Select[Any]:
     return query.where(
         DELIVERIES.c.state == PENDING,
-        DELIVERIES.c.due_at <= now,
-        DELIVERIES.c.claimed_until <= now,
+        *(_is_past(DELIVERIES.c[time], now) for time in ("due_at", "claimed_until")),
     )
+
+
+def _is_past(column: ColumnElement[float], now: float) -> ColumnElement[bool]:
+    """Whether a time has come, or was set while the clock was ahead: none is over a day away."""
+    return or_(column <= now, column > now + RETRY_SECONDS)
 
 
 def _delivery(row: RowMapping) -> Delivery:

@@ -115,6 +115,25 @@ def test_one_that_was_never_due_in_time_is_attempted_once_all_the_same(
     assert outbox.refused(claimed(outbox).delivery, "no") == "failed"
 
 
+def test_the_time_when_the_clock_was_ahead_holds_nothing_back(
+    store: WatchStore, outbox: Outbox, clock: Clock
+) -> None:
+    ahead = 30 * RETRY_SECONDS
+    clock.now += ahead
+    fill(store, "a", "b")
+    outbox.claim(60)  # by a process that is killed
+    clock.now -= ahead
+    found = [claimed(outbox), claimed(outbox)]
+    assert sorted(each.delivery.receiver for each in found) == ["a", "b"]
+    for wait, each in zip((0, 2 * RETRY_SECONDS), found, strict=True):
+        assert outbox.refused(each.delivery, "answered 503", wait=wait) == "pending"
+    waits = sorted(each.due_at - clock.now for each in outbox.newest())
+    assert waits == [60, RETRY_SECONDS], "each waits once more, and for a day at most"
+    assert outbox.claim(60) is None
+    clock.now += RETRY_SECONDS
+    assert len({claimed(outbox).delivery.id for _ in found}) == len(found)
+
+
 def test_busy_queues_are_left_out(store: WatchStore, outbox: Outbox) -> None:
     fill(store, "a", "b", owner="one")
     fill(store, "a", owner="other")
