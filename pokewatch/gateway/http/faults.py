@@ -25,6 +25,7 @@ _WRONG_LENGTH = re.compile(r"Expected `(str|array|object)` of length (>=|<=|==) 
 _WRONG_NUMBER = re.compile(r"Expected `(?:int|float)` (>=|<=|>|<) (\S+)")
 _WRONG_TEXT = re.compile(r"Expected `str` matching regex '(.*)'", re.DOTALL)
 _WRONG_CHOICE = re.compile(r"Invalid (?:enum )?value (.*)", re.DOTALL)
+_WRONG_TAG = "Expected `str`"  # of an object that a member tells from others
 _TYPES = {
     "int": "an integer",
     "float": "a number",
@@ -85,15 +86,21 @@ def located(message: str, model: Any = None, given: Any = _NOT_GIVEN) -> tuple[s
     if match := _WRONG_CHOICE.fullmatch(detail):
         allowed = () if model is None else choices(model, tuple(steps))
         return pointer, _choice(match[1][:60], allowed)
-    return pointer, _described(detail, _value_at(given, steps))
+    value = _value_at(given, steps)
+    if detail == _WRONG_TAG:
+        return pointer, _wanted(choices(model, tuple(steps))) + _but(_json(value))
+    return pointer, _described(detail, value)
 
 
 def _choice(given: str, allowed: tuple[str, ...]) -> str:
     if not allowed:
         return f"{given} is not an allowed value"
+    return _wanted(allowed) + _but(given)
+
+
+def _wanted(allowed: tuple[str, ...]) -> str:
     *others, last = allowed
-    wanted = f"{', '.join(others)} or {last}" if others else last
-    return f"must be {wanted}, not {given}"
+    return f"must be {', '.join(others)} or {last}" if others else f"must be {last}"
 
 
 @lru_cache(maxsize=256)
@@ -178,6 +185,13 @@ def _described(detail: str, value: Any) -> str:
 def _shown(number: Any) -> Any:
     """Return a number, or the text of one, at a length that can be read."""
     return number if number is _NOT_GIVEN else str(number)[:_SHOWN]
+
+
+def _json(value: Any) -> Any:
+    """Return a value as JSON, at a length that can be read."""
+    if value is _NOT_GIVEN:
+        return value
+    return msgspec.json.encode(value).decode(errors="replace")[:_SHOWN]
 
 
 def _but(value: Any) -> str:

@@ -103,6 +103,9 @@ class Tagged(msgspec.Struct):
     ("condition", "pointer", "detail"),
     [
         ('{"type": "left"}', "/condition/type", "must be 'down' or 'up', not 'left'"),
+        ('{"type": 5}', "/condition/type", "must be 'down' or 'up', not 5"),
+        ('{"type": null}', "/condition/type", "must be 'down' or 'up', not null"),
+        ('{"type": {"a": "b"}}', "/condition/type", """must be 'down' or 'up', not {"a":"b"}"""),
         ('{"type": "down", "price": "x"}', "/condition/price", "must be a number, not a string"),
         ('{"type": "down"}', "/condition/price", "is required"),
         ("{}", "/condition/type", "is required"),
