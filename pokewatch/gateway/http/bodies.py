@@ -1,5 +1,6 @@
 """Request bodies: read within limits of size and time, then decoded into typed models."""
 
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from math import isinf
 from typing import TypeVar
@@ -30,6 +31,7 @@ CSV = b"text/csv"
 _JSON = b"application/json"
 _FORM = b"application/x-www-form-urlencoded"
 _CLOSE = ((b"connection", b"close"),)
+_BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
 _DISCARDED_BYTES = 4 * 1024 * 1024  # as much as a proxy in front of the gateway lets through
 
 
@@ -186,8 +188,21 @@ def decode(decoder: Callable[[bytes], Model], body: bytes) -> Model:
     except msgspec.ValidationError as error:
         raise fault_in(body, error, getattr(decoder, "__self__", None)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        cause = str(error).removeprefix("JSON is malformed: ")
-        raise ProblemError(NOT_JSON, f"the body is not valid JSON: {cause}") from None
+        raise ProblemError(NOT_JSON, _syntax_fault(body, error)) from None
+
+
+def _syntax_fault(body: bytes, error: Exception) -> str:
+    if not body.strip():
+        return "the body is empty: send JSON"
+    if body.startswith(_BYTE_ORDER_MARKS):
+        return "the body begins with a byte order mark: send UTF-8 without one"
+    try:
+        body.decode()
+    except UnicodeDecodeError as fault:
+        return f"the body is not UTF-8 (byte {fault.start})"
+    if isinstance(error, RecursionError):
+        return "the values of the body are nested too deeply"
+    return f"the body is not valid JSON: {str(error).removeprefix('JSON is malformed: ')}"
 
 
 def finite_float(text: str) -> float:

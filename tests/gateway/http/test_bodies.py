@@ -11,7 +11,7 @@ from pokewatch.gateway.http.bodies import (
     decode,
     finite_float,
 )
-from pokewatch.gateway.http.problems import INVALID, TOO_LARGE, ProblemError
+from pokewatch.gateway.http.problems import INVALID, NOT_JSON, TOO_LARGE, ProblemError
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,3 +82,23 @@ def test_a_body_too_large_is_read_where_a_proxy_may_be_sending_it(
         )
     assert caught.value.kind is TOO_LARGE
     assert len(messages) == 3 - read
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "the body is empty: send JSON"),
+        (b" \n", "the body is empty: send JSON"),
+        (b"\xef\xbb\xbf{}", "the body begins with a byte order mark: send UTF-8 without one"),
+        ("{}".encode("utf-16"), "the body begins with a byte order mark: send UTF-8 without one"),
+        (b'{"a": "\xff"}', "the body is not UTF-8 (byte 7)"),
+        (b'{"a":' * 5_000, "the values of the body are nested too deeply"),
+        (b'{"a": NaN}', "the body is not valid JSON: invalid character (byte 6)"),
+    ],
+    ids=["empty", "blank", "UTF-8 with a mark", "UTF-16", "not UTF-8", "deep", "NaN"],
+)
+def test_a_body_that_is_not_json_is_described(body: bytes, detail: str) -> None:
+    with pytest.raises(ProblemError) as raised:
+        decode(msgspec.json.Decoder(dict[str, Any]).decode, body)
+    assert raised.value.detail == detail
+    assert raised.value.kind is NOT_JSON
