@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 
 from pokewatch.contract import CARD_ID_PATTERN, MARKET_PATTERN
-from pokewatch.gateway.http.problems import UNKNOWN_PAGE, ProblemError
+from pokewatch.gateway.http.problems import UNKNOWN_PAGE, Fault, ProblemError
 
 _DIGEST_BYTES = 6
 _POSITION = re.compile(rf"({MARKET_PATTERN})/((?:{CARD_ID_PATTERN})?)")
@@ -38,7 +38,8 @@ def decode_cursor(cursor: str, search: str) -> tuple[str, str]:
 
 
 def unknown_page() -> ProblemError:
-    return ProblemError(UNKNOWN_PAGE, "the cursor does not belong to this search")
+    fault = Fault("?cursor", "does not belong to this search")
+    return ProblemError(UNKNOWN_PAGE, f"{fault.pointer}: {fault.detail}", errors=[fault])
 
 
 def _digest(position: str, search: str) -> bytes:

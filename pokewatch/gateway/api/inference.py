@@ -247,7 +247,8 @@ def card_queries(request: InferRequest, headers: ForwardedHeaders) -> list[CardQ
     for number, tensor in enumerate(request.inputs):
         if tensor.name not in _INPUTS or tensor.name in columns:
             raise misfit(
-                f"/inputs/{number}/name", f"expected {', '.join(_INPUTS)}, each at most once"
+                f"/inputs/{number}/name",
+                f"expected {', '.join(_INPUTS)}, each at most once, got {tensor.name[:40]!r}",
             )
         columns[tensor.name] = _column(tensor, f"/inputs/{number}")
     if "card_id" not in columns or not columns["card_id"]:
@@ -287,7 +288,7 @@ def _output_names(request: InferRequest) -> list[str]:
         if name not in _OUTPUTS or name in names[:number]:
             raise misfit(
                 f"/outputs/{number}/name",
-                f"expected one of {', '.join(_OUTPUTS)}, each at most once",
+                f"expected one of {', '.join(_OUTPUTS)}, each at most once, got {name[:40]!r}",
             )
     return names
 

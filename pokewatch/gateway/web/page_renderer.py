@@ -18,7 +18,12 @@ from pokewatch.gateway.web.formats import problem_text
 from pokewatch.gateway.web.page_queries import PageQuery, given_parameters
 from pokewatch.gateway.web.rendering import Templates
 
-_FIELDS = {"q": "the search", "price": "the asked price", "min_price": "the minimum price"}
+_FIELDS = {
+    "q": "the search",
+    "cursor": "the page",
+    "price": "the asked price",
+    "min_price": "the minimum price",
+}
 
 
 class PageRenderer:

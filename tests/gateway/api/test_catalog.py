@@ -152,7 +152,7 @@ def test_movers(gateway: Gateway) -> None:
         ("/cards", {"name": "x"}, 422, "invalid", "?name"),
         ("/cards?limit=1&limit=2", None, 422, "invalid", "?limit"),
         ("/cards?q=%ff", None, 422, "invalid", "?q"),
-        ("/cards", {"cursor": "x"}, 404, "unknown-page", None),
+        ("/cards", {"cursor": "x"}, 404, "unknown-page", "?cursor"),
         ("/cards/nobody", {}, 404, "unknown-card", None),
         ("/cards/No-Body", {}, 404, "unknown-card", None),
         ("/cards/nobody/history", {}, 404, "unknown-card", None),

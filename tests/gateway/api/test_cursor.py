@@ -62,3 +62,4 @@ def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(ProblemError) as caught:
         decode_cursor(text, "search")
     assert caught.value.kind.status == 404
+    assert [fault.pointer for fault in caught.value.errors] == ["?cursor"]

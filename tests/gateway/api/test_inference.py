@@ -182,6 +182,13 @@ def test_outputs_must_be_distinct(gateway: Gateway) -> None:
     body = {"inputs": [tensor("card_id", ["card_4"])], "outputs": [{"name": "reason"}] * 2}
     problem: Any = assert_problem(gateway.post("/v2/models/pokewatch/infer", body), 409, "misfit")
     assert problem["errors"][0]["pointer"] == "/outputs/1/name"
+    assert problem["detail"].endswith("each at most once, got 'reason'")
+
+
+def test_the_name_of_an_unknown_tensor_is_named(gateway: Gateway) -> None:
+    body = {"inputs": [tensor("card_id", ["a"]), tensor("colour", ["red"])]}
+    problem: Any = assert_problem(gateway.post("/v2/models/pokewatch/infer", body), 409, "misfit")
+    assert problem["detail"].endswith("each at most once, got 'colour'")
 
 
 ONE = tensor("card_id", ["card_4"])

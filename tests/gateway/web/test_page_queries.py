@@ -67,6 +67,8 @@ def test_a_page_judges_the_prices_that_the_api_judges(
         ("/cards/card_1x", 404, "Pokémon 1 t"),
         ("/sets/nothing", 404, "Unknown set"),
         ("/cards?cursor=x", 404, "Unknown page"),
+        ("/cards?q=pok&cursor=x", 404, "The page: does not belong to this search."),
+        ("/cards?q=pok&cursor=x", 404, "Show the page without it"),
         ("/movers?days=2", 422, "Invalid request"),
         ("/cards/card_1?range=2y", 422, "Invalid request"),
     ],
