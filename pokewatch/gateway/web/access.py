@@ -51,7 +51,8 @@ class PageAccess:
             else self._sessions.find(context)
         )
         if key is None:
-            return _see_other(f"{SIGN_IN}?{_return_query(context)}")
+            form = context.scope["method"] == "POST"
+            return to_sign_in(context, context.route if form else context.scope["path"])
         await self._authenticator.admit(key, context, scope)
         return None
 
@@ -92,18 +93,17 @@ def _local_target(path: str) -> str:
     return path if plain and path.startswith("/") and not path.startswith("//") else "/"
 
 
-def _return_query(context: RequestContext) -> str:
-    """Return the query of the page for signing in that leads back to what was requested.
+def to_sign_in(context: RequestContext, path: str) -> Answer:
+    """Return a redirect to the page for signing in, which leads to `path` with the query given.
 
     What a form has sent is lost, and its address may have no page: after it, the visitor returns to
     the page of its route, and reads so there. After a very long address it is the first page.
     """
-    form = context.scope["method"] == "POST"
-    path: str = quote(context.route if form else context.scope["path"])
     query = context.scope["query_string"].decode("latin-1")
-    address = f"{path}?{query}" if query else path
+    address = f"{quote(path)}?{query}" if query else quote(path)
     target = quote(address if len(address) <= _MAX_TARGET else "/", safe="")
-    return f"next={target}&{UNSENT}=1" if form else f"next={target}"
+    unsent = f"&{UNSENT}=1" if context.scope["method"] == "POST" else ""
+    return _see_other(f"{SIGN_IN}?next={target}{unsent}")
 
 
 def require_same_origin(context: RequestContext) -> None:

@@ -1,6 +1,6 @@
 """ASGI applications of the pages, and the choice between page and JSON where a path has both."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -20,11 +20,17 @@ from pokewatch.gateway.http.middleware import (
     context_of,
     send_response,
 )
-from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
+from pokewatch.gateway.http.problems import NOT_FOUND, UNAUTHORIZED, ProblemError
 from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag, etag_matches
 from pokewatch.gateway.upstream.v2_messages import Versions
-from pokewatch.gateway.web.access import SIGN_IN, PageAccess, is_unsent, wanted_page
+from pokewatch.gateway.web.access import (
+    SIGN_IN,
+    PageAccess,
+    is_unsent,
+    to_sign_in,
+    wanted_page,
+)
 from pokewatch.gateway.web.page_queries import PageQuery, market_of
 from pokewatch.gateway.web.page_renderer import PageRenderer, problem_headers
 from pokewatch.gateway.web.rendering import HTML, SECURITY, StaticFiles
@@ -36,6 +42,7 @@ PageHandler = Callable[[Visit], Awaitable[dict[str, Any]]]
 
 _VARY: Header = (b"vary", b"accept, cookie")
 _KINDS = (b"application/json", b"text/html")
+DATA = "/page-data"  # before the path of a page's data
 
 
 class PageEndpoint:
@@ -128,10 +135,15 @@ class DataEndpoint:
     """ASGI application of data that a page loads or offers for download."""
 
     def __init__(
-        self, path: str, kind: Header, handler: DataHandler, access: PageAccess, markets: Markets
+        self,
+        path: str,
+        headers: Sequence[Header],
+        handler: DataHandler,
+        access: PageAccess,
+        markets: Markets,
     ) -> None:
         self._path = path
-        self._kind = kind
+        self._headers = headers
         self._handler = handler
         self._access = access
         self._markets = markets
@@ -141,7 +153,7 @@ class DataEndpoint:
         query = parse_query(PageQuery, context.scope["query_string"])
         market = market_of(self._markets, query, None).for_request(context)
         body = await self._handler(Visit(context, market, query))
-        await send_page(context, send, (200, [self._kind, NO_STORE], body))
+        await send_page(context, send, (200, [*self._headers, NO_STORE], body))
 
 
 class DownloadEndpoint:
@@ -155,6 +167,32 @@ class DownloadEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = await _admitted(scope, self._path, self._access)
         await send_stream(context, receive, send, await self._handler(context))
+
+
+class LinkedData:
+    """ASGI application of data that a link of a page leads to.
+
+    A browser that gets none shows why as a page, and one without a session the page for signing in,
+    which leads back to the page of the link.
+    """
+
+    def __init__(self, data: ASGIApp, renderer: PageRenderer) -> None:
+        self._data = data
+        self._renderer = renderer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        try:
+            await self._data(scope, receive, send)
+        except ProblemError as problem:
+            if context.status or not _wants_page(context):
+                raise
+            if problem.kind is UNAUTHORIZED:
+                page = scope["path"].removeprefix(DATA).rpartition(".")[0]
+                answer = to_sign_in(context, page)
+            else:
+                answer = await self._renderer.problem(context, problem)
+            await send_page(context, send, answer)
 
 
 class StaticEndpoint:
@@ -242,9 +280,12 @@ class PageOrJson:
         self.json = json
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        accepted = context_of(scope).headers.get(b"accept", b"")
-        html = preferred(accepted, _KINDS) == _KINDS[1]
-        return (self.page if html else self.json)(scope, receive, send)
+        app = self.page if _wants_page(context_of(scope)) else self.json
+        return app(scope, receive, send)
+
+
+def _wants_page(context: RequestContext) -> bool:
+    return preferred(context.headers.get(b"accept", b""), _KINDS) == _KINDS[1]
 
 
 async def send_page(context: RequestContext, send: Send, answer: Answer) -> None:

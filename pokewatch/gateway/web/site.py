@@ -1,5 +1,7 @@
 """The routes of the pages."""
 
+from collections.abc import Sequence
+
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -15,10 +17,12 @@ from pokewatch.gateway.web import watch_page
 from pokewatch.gateway.web.access import SIGN_IN, PageAccess
 from pokewatch.gateway.web.collection_page import PATH, CollectionPage
 from pokewatch.gateway.web.endpoints import (
+    DATA,
     DataEndpoint,
     DataHandler,
     DownloadEndpoint,
     DownloadHandler,
+    LinkedData,
     LostEndpoint,
     PageEndpoint,
     PageHandler,
@@ -42,6 +46,7 @@ from pokewatch.gateway.web.rendering import StaticFiles, Templates
 from pokewatch.gateway.web.uploads import UploadBodies
 
 CARD = "/cards/{card_id}"
+_MOVERS_FILE: Header = (b"content-disposition", b'attachment; filename="pokewatch-movers.csv"')
 
 
 class Site:
@@ -73,9 +78,6 @@ class Site:
             cached = answers if cache else None
             return PageEndpoint(path, template, query, handler, renderer, access, cached)
 
-        def data(path: str, kind: Header, handler: DataHandler) -> Route:
-            return Route(path, DataEndpoint(path, kind, handler, access, markets), methods=["GET"])
-
         self.pages: dict[str, ASGIApp] = {
             path: page(path, handler, template, query, cache=path != CARD or not pages.logs_visits)
             for path, handler, template, query in _cached_pages(pages)
@@ -86,10 +88,7 @@ class Site:
         self.pages[watch_page.PATH] = watches_page
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
-            data("/page-data/suggestions", JSON, pages.suggestions),
-            data("/page-data/movers.csv", CSV_HEADER, pages.movers_csv),
-            _download("/page-data/track-record.csv", records.csv, access),
-            _download("/page-data/track-record.parquet", records.parquet, access),
+            *_data(pages, records, renderer, access),
             *_forms(collections, uploads, watches_page, renderer, access),
         ]
         self.lost = PageOrJson(LostEndpoint(renderer), raise_not_found)
@@ -110,8 +109,24 @@ def _cached_pages(pages: Pages) -> tuple[tuple[str, PageHandler, str, type[PageQ
     )
 
 
-def _download(path: str, handler: DownloadHandler, access: PageAccess) -> Route:
-    return Route(path, DownloadEndpoint(path, handler, access), methods=["GET"])
+def _data(
+    pages: Pages, records: RecordDownloads, renderer: PageRenderer, access: PageAccess
+) -> list[Route]:
+    """Return the routes of data that pages load or offer for download."""
+
+    def data(path: str, headers: Sequence[Header], handler: DataHandler) -> tuple[str, ASGIApp]:
+        return path, DataEndpoint(path, headers, handler, access, renderer.markets)
+
+    def download(path: str, handler: DownloadHandler) -> tuple[str, ASGIApp]:
+        return path, DownloadEndpoint(path, handler, access)
+
+    found = (
+        data(f"{DATA}/suggestions", [JSON], pages.suggestions),
+        data(f"{DATA}/movers.csv", [CSV_HEADER, _MOVERS_FILE], pages.movers_csv),
+        download(f"{DATA}/track-record.csv", records.csv),
+        download(f"{DATA}/track-record.parquet", records.parquet),
+    )
+    return [Route(path, LinkedData(app, renderer), methods=["GET"]) for path, app in found]
 
 
 def _forms(

@@ -1,5 +1,6 @@
 """Who may see the pages: sessions, forms of this host, and no pages at all."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def test_a_key_is_entered_once(hostile: Gateway, tmp_path: Path) -> None:
         form = client.get(response.headers["location"]).text
         assert action in form
         assert "what you sent" not in form
-        data = client.get("/page-data/suggestions?q=card")
+        data = client.get("/page-data/suggestions?q=card", headers={"accept": "*/*"})
         assert (data.status_code, data.headers["www-authenticate"][:6]) == (401, "Bearer")
         entered = sign_in(client, gateway.key.key)
         assert (entered.status_code, entered.headers["location"]) == (303, "/sets")
@@ -37,6 +38,52 @@ def test_a_key_is_entered_once(hostile: Gateway, tmp_path: Path) -> None:
         origin = {"origin": gateway.url, "content-type": "application/x-www-form-urlencoded"}
         assert client.post("/sign-out", headers=origin).status_code == 303
         assert client.get("/cards/card_1").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("link", "there"),
+    [
+        ("/page-data/movers.csv?days=1&set=Set+0", "/movers?days=1&set=Set+0"),
+        ("/page-data/track-record.csv", "/track-record"),
+        ("/page-data/track-record.parquet?month=2026-01", "/track-record?month=2026-01"),
+    ],
+)
+def test_a_link_to_a_file_leads_back_to_its_page(
+    hostile: Gateway, tmp_path: Path, link: str, there: str
+) -> None:
+    with keyed(hostile, tmp_path) as (gateway, client):
+        ended = client.get(link)
+        assert ended.status_code == 303
+        headers = {"origin": gateway.url}
+        entered = client.post(
+            ended.headers["location"], data={"key": gateway.key.key}, headers=headers
+        )
+        assert entered.headers["location"] == there
+        page(client.get(there))
+        client.cookies.clear()
+        assert client.get(link, headers={"accept": "*/*"}).json()["title"] == "API key required"
+
+
+@pytest.mark.parametrize(
+    ("link", "status", "text"),
+    [
+        ("/page-data/movers.csv?min_price=x", 422, "The minimum price: 'x' is not a price"),
+        ("/page-data/track-record.parquet", 422, "Month: is required"),
+    ],
+)
+def test_a_browser_shows_why_there_is_no_file(
+    hostile: Gateway, link: str, status: int, text: str
+) -> None:
+    assert text in words(page(hostile.get(link, key="", headers=BROWSER), status))
+    assert hostile.get(link, key="").json()["status"] == status
+
+
+def test_a_link_to_a_file_shows_what_it_leads_to(hostile: Gateway) -> None:
+    """With the attribute `download`, a browser would save the page for signing in as the file."""
+    shown = hostile.get("/movers?days=1&min_price=0", key="", headers=BROWSER).text
+    assert re.search(r'<a href="/page-data/movers\.csv[^>]*" *>', shown)
+    kept = hostile.get("/page-data/movers.csv?days=1", key="").headers["content-disposition"]
+    assert kept == 'attachment; filename="pokewatch-movers.csv"'
 
 
 def test_signing_in_leads_to_an_address_with_any_letters(hostile: Gateway, tmp_path: Path) -> None:
