@@ -22,11 +22,11 @@ from pokewatch.collection.names import (
     printing_key,
     same_printing,
     similar,
-    stamp_words,
     with_date_named,
 )
 from pokewatch.collection.printings import of_kind, of_print_run
 from pokewatch.collection.set_names import is_promo, product_key, same_set, set_prefix
+from pokewatch.collection.stamps import of_stamps, with_printing_in_name
 from pokewatch.valuation.book import PriceBook
 
 _card_of = attrgetter(
@@ -198,13 +198,11 @@ class Matcher:
 
     def _version(self, line: CollectionLine, found: Sequence[int], how: str) -> Match:
         """Return the outcome among the versions of a card: its arts and stamps."""
+        line = with_printing_in_name(line, self._cards, found)
         key, base = name_key(line.name, line.number), base_key(line.name, line.number)
-        stamps = stamp_words(line.name)
-        versions = list(found)
-        if stamps:
-            versions = [at for at in found if stamps <= stamp_words(self._described(at))]
+        versions, lacking = of_stamps(line, self._cards, found)
         if not versions:
-            return self._unmatched(found, f"the card has no version {' '.join(sorted(stamps))!r}")
+            return self._unmatched(found, lacking)
         exact = [at for at in versions if self._cards[at].name == key]
         words = set(key.split())
         like = [at for at in versions if words <= set(self._cards[at].name.split())]
@@ -222,9 +220,6 @@ class Matcher:
             if len({self._cards[at].name for at in like or versions}) > 1:
                 return self._ambiguous(versions, "it has several versions, and none of this name")
         return self._printing(line, exact or (like if key != base else ()) or versions, how)
-
-    def _described(self, at: int) -> str:
-        return f"{self._cards[at].name} {self._cards[at].set_name}"
 
     def _of_set(self, line: CollectionLine, found: Iterable[int]) -> list[int]:
         """Return the cards of the line's set; by equal names where there are any."""

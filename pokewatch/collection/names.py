@@ -30,7 +30,7 @@ _SMALL_WORDS = {"with", "the", "of", "and", "a"}
 _STAMPS = {
     *("staff", "prerelease", "stamp", "stamped", "jumbo", "oversized", "error", "misprint"),
     *("metal", "cosmos", "cracked", "league", "winner", "champion", "championship"),
-    *("championships", "exclusive", "gamestop"),
+    *("championships", "exclusive", "gamestop", "oversize", "promo"),
     *("ball", "master", "poke", "symbol"),  # of a pattern: `(Poke Ball Pattern)`
     *("signed", "autographed", "altered", "proxy", "fake", "replica", "miscut"),
 }
@@ -77,7 +77,12 @@ _SEXES = str.maketrans({"♀": " F", "♂": " M"})
 BASE_PRINTING = "base"  # the printing that an app gives no name, beside a reverse holofoil
 _NUMBER_OF = re.compile(r"(?<=\d)OF(?=\d)")
 _NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)++(?=\w*\d)")
-_SPELT = {"alt": "alternate", "masterball": "master ball", "pokeball": "poke ball"}
+_SPELT = {
+    "alt": "alternate",
+    "masterball": "master ball",
+    "pokeball": "poke ball",
+    "promos": "promo",
+}
 _SHORTEST = 4
 MIN_SIMILARITY = 0.75
 
