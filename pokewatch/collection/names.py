@@ -73,7 +73,10 @@ _COMMON = {
     *("unlimited", "unlimited holofoil"),
 }
 _FOILS = {"foil": ("foil", "holofoil"), "holofoil": ("holofoil", "foil")}
-_SEXES = str.maketrans({"♀": " F", "♂": " M"})
+# As catalogues write them.
+_SIGNS = str.maketrans(
+    {"♀": " F", "♂": " M", "δ": " (Delta Species)", "☆": " Star", "★": " Star", "◇": " Prism Star"}
+)
 BASE_PRINTING = "base"  # the printing that an app gives no name, beside a reverse holofoil
 _NUMBER_OF = re.compile(r"(?<=\d)OF(?=\d)")
 _NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)++(?=\w*\d)")
@@ -94,7 +97,7 @@ def name_key(name: str, number: str = "") -> str:
     Words in parentheses stay: `(Alternate Art)` is another card.
     """
     plain = _NUMBER_SUFFIX.sub("", name) if "-" in name else name
-    plain = plain if plain.isascii() else plain.translate(_SEXES)
+    plain = _spelt(plain)
     words = _words(plain)
     if not _DIGIT.search(plain):
         return " ".join(sorted(words))
@@ -107,12 +110,13 @@ def base_key(name: str, number: str = "") -> str:
 
     Catalogues write some of them in brackets: `Professor's Research [Professor Elm]`.
     """
-    return name_key(_PARENTHESES.sub(" ", name) if has_parentheses(name) else name, number)
+    plain = _PARENTHESES.sub(" ", _spelt(name)) if has_parentheses(name) else name
+    return name_key(plain, number)
 
 
 def has_parentheses(name: str) -> bool:
-    """Return whether a name has words in parentheses or brackets."""
-    return "(" in name or "[" in name
+    """Return whether a name has words in parentheses or brackets, or a sign for such words."""
+    return "(" in name or "[" in name or "δ" in name
 
 
 @lru_cache(maxsize=1_024)
@@ -195,9 +199,14 @@ def stamp_words(name: str) -> frozenset[str]:
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name, each of several spellings in one."""
-    words = search_text(name).split()
+    """Return the words of a name, each of several spellings in one; "and" may be written "&"."""
+    text = search_text(name).replace("gold star", "star")
+    words = (word for word in text.split() if word != "and")
     return [each for word in words for each in _SPELT.get(word, word).split()]
+
+
+def _spelt(name: str) -> str:
+    return name if name.isascii() else name.translate(_SIGNS)
 
 
 def similar(one: str, other: str) -> bool:

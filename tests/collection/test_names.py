@@ -52,3 +52,25 @@ def test_leading_zeros_of_each_run_of_digits_are_dropped(number: str) -> None:
     own, _, size = re.sub(r"(?<=\d)OF(?=\d)", "/", plain).partition("/")
     expected = tuple(re.sub(r"0*(\d+)", r"\1", part) for part in (own, size))
     assert names.number_keys(number) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Charizard δ", "Charizard (Delta Species)"),
+        ("Nidoran ♀", "Nidoran F"),
+        ("Rayquaza ☆", "Rayquaza Star"),
+        ("Rayquaza★", "Rayquaza Gold Star"),
+        ("Charizard ☆ δ", "Charizard Star (Delta Species)"),
+        ("Solgaleo ◇", "Solgaleo Prism Star"),
+        ("Command & Conquer", "Command and Conquer"),
+        ("Ash Blossom & Joyous Spring (Super Rare)", "Ash Blossom and Joyous Spring (Super Rare)"),
+    ],
+)
+def test_signs_are_the_words_that_they_stand_for(one: str, other: str) -> None:
+    assert names.name_key(one) == names.name_key(other)
+    assert names.base_key(one) == names.base_key(other)
+
+
+def test_a_delta_species_is_a_version_of_the_card() -> None:
+    assert names.base_key("Charizard δ") == names.base_key("Charizard") == "charizard"
