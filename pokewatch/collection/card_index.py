@@ -12,6 +12,7 @@ from pokewatch.collection.games import game_key
 from pokewatch.collection.names import (
     bare_number,
     base_key,
+    front_key,
     has_parentheses,
     name_key,
     number_keys,
@@ -43,6 +44,16 @@ class IndexedCard(NamedTuple):
     printing: str
     language: str
     game: str
+    front: str
+
+
+def is_face(base: str, front: str, card: IndexedCard) -> bool:
+    """Return whether one of a line and a card has the name of the other's front face alone.
+
+    `base` and `front` are those of the line's name: apps write `Brazen Borrower // Petty Theft` for
+    `Brazen Borrower`, or `Delver of Secrets` for a card that has both names.
+    """
+    return card.front == base if not front else not card.front and card.base == front
 
 
 class CardIndex:
@@ -78,6 +89,7 @@ class CardIndex:
                 printing or "",
                 language or "",
                 game_key(game or ""),
+                front_key(full_name, number or ""),
             )
             self._add(position, card)
             if position % _CARDS_A_STEP == 0:

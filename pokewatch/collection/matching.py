@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Literal
 
-from pokewatch.collection.card_index import CardIndex, Progress
+from pokewatch.collection.card_index import CardIndex, Progress, is_face
 from pokewatch.collection.contradictions import NAME, contradiction
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.games import game_key
@@ -17,6 +17,7 @@ from pokewatch.collection.names import (
     BASE_PRINTING,
     bare_number,
     base_key,
+    front_key,
     name_key,
     number_keys,
     printing_key,
@@ -190,10 +191,18 @@ class Matcher:
         if found or not placed:
             return found, "name and number"
         numbered = self._of_set(line, self._index.by_number.get(number, ()))
-        found = [at for at in numbered if similar(self._cards[at].base, base)]
+        front = front_key(line.name, line.number)
+        found = [
+            at
+            for at in numbered
+            if similar(self._cards[at].base, base) or is_face(base, front, self._cards[at])
+        ]
         if not found and is_promo(set_name):
             digits = set(self._index.by_digits.get(bare_number(number), ()))
             return [at for at in named if at in digits], "name and number without its letters"
+        if not found:  # old sets of Magic have no numbers
+            bare = [at for at in named if not self._cards[at].number[0]]
+            return self._of_set(line, bare), "name and set"
         return found, "number, set and similar name"
 
     def _version(self, line: CollectionLine, found: Sequence[int], how: str) -> Match:

@@ -114,6 +114,12 @@ def base_key(name: str, number: str = "") -> str:
     return name_key(plain, number)
 
 
+def front_key(name: str, number: str = "") -> str:
+    """Return the `base_key` of the front of a card that has two faces, "" for another card."""
+    front, faces, _ = name.partition("//")
+    return base_key(front, number) if faces else ""
+
+
 def has_parentheses(name: str) -> bool:
     """Return whether a name has words in parentheses or brackets, or a sign for such words."""
     return "(" in name or "[" in name or "δ" in name
