@@ -7,6 +7,7 @@ may begin.
 
 import re
 
+from pokewatch.collection.conditions import language_of
 from pokewatch.collection.names import is_common_printing, is_printing
 
 _NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)|(?:\s-)?\s(\w{0,4}\d{1,3}/\w{0,4}\d{1,3})$")
@@ -19,7 +20,11 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
-_SPOKEN = {"Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"}
+_SPOKEN = {
+    *("Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"),
+    *("Russian", "Thai", "Indonesian", "Dutch", "Polish"),
+}
+_CODE = 2  # letters of the code of a language, which may be words of a name, too
 
 
 def split_set(name: str) -> tuple[str, str]:
@@ -36,7 +41,7 @@ def split_copy(name: str) -> tuple[str, str, str]:
     """Return a name without what it says in parentheses of the copy: condition and language."""
     condition = language = ""
     for text in _ASIDE.findall(name):
-        spoken = "Japanese" if text in ("JP", "JPN") else text.strip().title()
+        spoken = language_of(text) if len(text) > _CODE or text == "JP" else ""
         if _CONDITION.fullmatch(text.strip()):
             condition = text.strip()
         elif spoken in _SPOKEN:

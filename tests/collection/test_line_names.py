@@ -40,6 +40,13 @@ def test_a_sets_name_has_a_language(name: str, parts: tuple[str, str]) -> None:
         ("Pikachu [LP] #25", ("Pikachu #25", "LP", "")),
         ("Pikachu (German) (lightly played)", ("Pikachu", "lightly played", "German")),
         ("Pikachu (JP)", ("Pikachu", "", "Japanese")),
+        ("Mew (Japan)", ("Mew", "", "Japanese")),
+        ("Mew (deutsch)", ("Mew", "", "German")),
+        ("Mew (KOR)", ("Mew", "", "Korean")),
+        ("Mew (Simplified Chinese)", ("Mew", "", "Chinese")),
+        ("Mew (Thai)", ("Mew", "", "Thai")),
+        ("Mew (ES)", ("Mew (ES)", "", "")),  # as there are EX and SP
+        ("Mew (English)", ("Mew (English)", "", "")),
         ("Nidoran (M)", ("Nidoran (M)", "", "")),
         ("Charizard (EX)", ("Charizard (EX)", "", "")),
         ("Umbreon VMAX (Alternate Art Secret)", ("Umbreon VMAX (Alternate Art Secret)", "", "")),
