@@ -16,6 +16,7 @@ from pokewatch.collection.names import (
     has_parentheses,
     name_key,
     number_keys,
+    printing_key,
 )
 from pokewatch.collection.set_names import is_promo, product_key
 from pokewatch.market.catalog import CARDMARKET
@@ -27,6 +28,7 @@ _COLUMNS = (
 )
 _SOURCE_PRODUCT = r'"tcgplayer": "?0*(?P<product>[0-9]{1,19})[",}]'
 _OWN_PRODUCT = r"^tcgplayer-(?P<product>[0-9]{1,19})(?:-|$)"
+_PLAIN = ("", "normal", "holofoil", "foil", "unlimited", "unlimited holofoil")
 _CARDS_A_STEP = 1_000
 Progress = Callable[[int], object]
 MOST_SHARING = 2_000  # cards of one word that are compared; more have it in common
@@ -54,6 +56,15 @@ def is_face(base: str, front: str, card: IndexedCard) -> bool:
     `Brazen Borrower`, or `Delver of Secrets` for a card that has both names.
     """
     return card.front == base if not front else not card.front and card.base == front
+
+
+def is_plain(card: IndexedCard) -> bool:
+    """Return whether apps call a card's printing normal where it has no other.
+
+    Never a foil of Magic: nearly all of its cards have both, and the normal one may have no price.
+    """
+    printing = printing_key(card.printing)
+    return printing in _PLAIN and not (printing == "foil" and card.game == "magic")
 
 
 class CardIndex:

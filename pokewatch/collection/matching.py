@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Literal
 
-from pokewatch.collection.card_index import CardIndex, Progress, is_face
+from pokewatch.collection.card_index import CardIndex, Progress, is_face, is_plain
 from pokewatch.collection.contradictions import NAME, contradiction
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.games import game_key
@@ -38,8 +38,6 @@ Outcome = Literal["matched", "ambiguous", "unmatched"]
 MAX_CANDIDATES = 5
 OTHER_PRODUCT = "its product id is that of another card"
 MAX_SEARCHES = 20  # of all cards, for names of unknown words, in one collection
-# Printings that apps call normal where a card has no other.
-_PLAIN = ("", "normal", "holofoil", "foil", "unlimited", "unlimited holofoil")
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +262,8 @@ class Matcher:
         if len(run) == 1:
             return Match("matched", run[0], (), how)
         if len(found) == 1:
-            only = printing_key(self._cards[found[0]].printing)
-            if given in ("", BASE_PRINTING) or (given == "normal" and only in _PLAIN):
+            only = self._cards[found[0]]
+            if given in ("", BASE_PRINTING) or (given == "normal" and is_plain(only)):
                 return Match("matched", found[0], (), f"{how}, its only printing")
         kind = of_kind(given, names)
         if len(kind) == 1:
