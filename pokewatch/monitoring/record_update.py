@@ -98,10 +98,18 @@ class RecordUpdate:
         return book.facts.currency != self._book.facts.currency
 
     def _due_book(self, issue: Issue) -> PriceBook | None:
-        """Return the book of an open issue whose outcome is known, None for others."""
+        """Return the book of an open issue whose outcome is known, None for others.
+
+        None also where its version has been deleted from the registry: that is logged.
+        """
         if not (issue.open and is_due(self._panel, issue)):
             return None
-        return self._open(self._registry.version(issue.model_version))
+        try:
+            model = self._registry.version(issue.model_version)
+        except RegistryError as error:
+            _log_unread(issue.model_version, error)
+            return None
+        return self._open(model)
 
     def _open(self, model: RegisteredModel) -> PriceBook | None:
         """Return the book of a version.
@@ -115,9 +123,7 @@ class RecordUpdate:
         try:
             book = self._registry.open_book(model)
         except (BookError, RegistryError) as error:
-            logger.error(
-                "the forecasts of model version %s cannot be read: %s", model.version, error
-            )
+            _log_unread(model.version, error)
             return None
         self._read += 1
         return book
@@ -150,3 +156,7 @@ class RecordUpdate:
             "experiments": [dict(each) for each in experiments],
         }
         return replace(record, summary=summary)
+
+
+def _log_unread(version: str, error: Exception) -> None:
+    logger.error("the forecasts of model version %s cannot be read: %s", version, error)

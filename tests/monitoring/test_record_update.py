@@ -224,3 +224,17 @@ def test_a_book_that_cannot_be_read_stops_no_other(
     ]
     assert record.unread == 2
     assert "the forecasts of model version 1 cannot be read" in caplog.text
+
+
+def test_a_version_deleted_from_the_registry_stops_no_other(
+    registry_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = Registry()
+    deleted = issue(registry, tmp_path / "1", 45)
+    update(registry, deleted, 50)
+    champion = issue(registry, tmp_path / "2", 46)
+    with registry.client("test") as client:
+        client.delete_model_version(registry.name, deleted.version)
+    record = update(registry, champion, 55)
+    assert [each.resolved for each in record.issues] == [False, True]
+    assert "the forecasts of model version 1 cannot be read" in caplog.text
