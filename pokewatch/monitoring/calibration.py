@@ -19,6 +19,7 @@ as well, for users who acted on them: their error and bias are meaningful, their
 only for information.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.errors import BookError, RegistryError
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import STATUSES, PriceBook
 from pokewatch.valuation.evaluation.reliability import reliability
@@ -41,6 +43,8 @@ from pokewatch.valuation.evaluation.two_way import Clusters, Estimate
 from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import UNKNOWN_CARD, band_of, liquidity_of
 from pokewatch.valuation.panel import Bools, Floats, Panel
+
+logger = logging.getLogger("pokewatch.monitoring")
 
 SERVED_FOR = timedelta(days=6)  # how long a book may have gone on serving after its last day
 _CODES = {status: code for code, status in enumerate(STATUSES)}
@@ -141,8 +145,8 @@ def forecasts_on(
 ) -> PastForecasts | None:
     """Return the forecasts made on `day`, or served then: by the champion of that day.
 
-    Where there was none, or one of another market or currency, those of `book`, the book of today's
-    `champion`; None before its first day.
+    Where there was none, or one of another market or currency, or one whose book cannot be read,
+    those of `book`, the book of today's `champion`; None before its first day.
     """
     served = [
         model
@@ -151,14 +155,23 @@ def forecasts_on(
     ]
     if served:
         model = max(served, key=lambda each: (each.tags[LAST_DAY], each.tags[DEPLOYED_AT]))
-        found = book if model.digest == champion.digest else registry.open_book(model)
-        if _prices_of(found) == _prices_of(book):
+        found = book if model.digest == champion.digest else _opened(registry, model)
+        if found is not None and _prices_of(found) == _prices_of(book):
             return PastForecasts(model.version, found, found.last_day, served=True)
     return (
         PastForecasts(champion.version, book, day, served=False)
         if book.first_day <= day <= book.last_day
         else None
     )
+
+
+def _opened(registry: Registry, model: RegisteredModel) -> PriceBook | None:
+    """Return the book of a version, None where it cannot be read: that is logged."""
+    try:
+        return registry.open_book(model)
+    except (BookError, RegistryError) as error:
+        logger.error("model version %s cannot be judged: %s", model.version, error)
+        return None
 
 
 def calibrate(panel: Panel, past: PastForecasts, lag: int) -> Calibration | None:

@@ -210,3 +210,18 @@ def test_without_days_no_coverage_is_judged(tmp_path: Path) -> None:
     found = interval_coverage(panel(), opened, 7, [])
     assert (found.judged, found.share) == ((), None)
     assert found.to_dict()["share_ci"] is None
+
+
+def test_a_champion_whose_book_cannot_be_read_stops_no_measurement(
+    registry_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = Registry()
+    damaged, champion = (register(registry, tmp_path / str(last), last) for last in (45, 52))
+    with registry.client("test") as client:
+        run = client.get_run(damaged.run_id)
+    manifest = Path(run.info.artifact_uri.removeprefix("file://")) / "book" / "manifest.json"
+    manifest.write_text("{}")
+    past = forecasts_on(registry, day(45), champion, registry.open_book(champion))
+    assert past is not None
+    assert (past.version, past.day, past.served) == (champion.version, day(45), False)
+    assert "model version 1 cannot be judged" in caplog.text
