@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from pokewatch.errors import BookError, RegistryError
+from pokewatch.errors import BookError, ExperimentError, RegistryError
 from pokewatch.experiments.records import Experiment, ExperimentRecords
 from pokewatch.experiments.results import DayResult
 from pokewatch.experiments.scoring import score_day
@@ -105,6 +105,15 @@ class ExperimentUpdate:
 
 
 def newest_standings(registry: Registry, most: int) -> list[Standing]:
-    """Return the standings of the newest experiments, newest first."""
+    """Return the standings of the newest experiments, newest first.
+
+    Those whose results cannot be read are left out, and that is logged.
+    """
     records = ExperimentRecords(registry)
-    return [Standing.of(each, records.read_results(each)) for each in records.newest()[:most]]
+    found = []
+    for experiment in records.newest()[:most]:
+        try:
+            found.append(Standing.of(experiment, records.read_results(experiment)))
+        except (ExperimentError, RegistryError) as error:
+            logger.error("experiment %s cannot be shown: %s", experiment.number, error)
+    return found

@@ -179,3 +179,19 @@ def test_an_interrupted_update_loses_and_repeats_nothing(
     found = updated(champion, 52)
     assert found is not None
     assert len(found.days) == 2
+
+
+def test_results_that_cannot_be_read_hide_no_other_experiment(
+    champion: RegisteredModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = Registry()
+    records = ExperimentRecords(registry)
+    records.start("boosted", Rule(horizon=7))
+    register_pair(registry, tmp_path, 45)
+    updated(champion, 59)
+    records.stop("enough")
+    second = records.start("median7", Rule(horizon=7))
+    with registry.client("test") as client:
+        client.delete_model_version(registry.name, champion.version)
+    assert [each.experiment.number for each in newest_standings(registry, 3)] == [second.number]
+    assert "experiment 1 cannot be shown: model version '1' cannot be found" in caplog.text
