@@ -6,6 +6,7 @@ from dataclasses import replace
 from pokewatch.collection.card_index import IndexedCard
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.names import has_parentheses, printing_key, same_printing, stamp_words
+from pokewatch.collection.set_names import is_promo
 
 _STAFF = frozenset({"staff"})
 
@@ -16,8 +17,9 @@ def of_stamps(
     """Return those of the cards `found` that have the stamps of a line and no others, and why none.
 
     A stamp may be that of a whole set, such as `Jumbo Cards`. Apps write `[Staff]` alone for a
-    prerelease with that stamp, but never a staff copy without the word. A line that names a version
-    without a stamp, such as `(Full Art)`, may be any of them.
+    prerelease with that stamp, and the number of a promo for its stamp, but never a staff copy
+    without the word. A line that names a version without a stamp, such as `(Full Art)`, may be any
+    of them.
     """
     wanted = stamp_words(line.name)
     given = wanted | stamp_words(line.set_name)
@@ -25,7 +27,8 @@ def of_stamps(
     if not having:
         return [], f"the card has no version {' '.join(sorted(wanted))!r}"
     more = {at: stamp_words(cards[at].name) - stamp_words(cards[at].base) - given for at in having}
-    fitting = [at for at in having if not (more[at] & _STAFF if wanted else more[at])]
+    staff_alone = bool(wanted) or is_promo(line.set_name)
+    fitting = [at for at in having if not (more[at] & _STAFF if staff_alone else more[at])]
     if fitting and not wanted and has_parentheses(line.name):
         return having, ""
     return fitting, f"the market has only its version {' '.join(sorted(more[having[0]]))!r}"

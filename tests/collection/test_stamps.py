@@ -10,6 +10,7 @@ from tests.collection.test_exports import read
 PROMOS, PRISMATIC = "SWSH: Sword & Shield Promo Cards", "SV: Prismatic Evolutions"
 CARDS = [
     ("staff", "Pikachu - SWSH020 (Prerelease) [Staff]", PROMOS, "SWSH020", "Holofoil"),
+    ("frosmoth", "Frosmoth - SWSH007 (Prerelease)", PROMOS, "SWSH007", "Holofoil"),
     ("mewtwo", "Mewtwo", PROMOS, "SWSH021", "Holofoil"),
     ("poke", "Snorlax (Poke Ball Pattern)", PRISMATIC, "76/131", "Holofoil"),
     ("master", "Snorlax (Master Ball Pattern)", PRISMATIC, "76/131", "Holofoil"),
@@ -36,6 +37,7 @@ def match_of(book: PriceBook, line: str) -> Match:
     ("line", "card"),
     [
         ("Pikachu [Staff],SWSH Black Star Promos,SWSH020,Holofoil", "staff"),
+        ("Frosmoth,SWSH Black Star Promos,SWSH007,Holofoil", "frosmoth"),
         ("Mewtwo (Promo),SWSH Black Star Promos,SWSH021,Holofoil", "mewtwo"),
         ("Mewtwo,SWSH Black Star Promos,SWSH021,Promo", "mewtwo"),
         ("Snorlax,Prismatic Evolutions,76,Poke Ball", "poke"),
