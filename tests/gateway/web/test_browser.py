@@ -1,6 +1,8 @@
 """The pages in a real browser: Chromium, driven by Playwright."""
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -261,6 +263,27 @@ def test_a_valued_collection_is_still_there_after_a_look_at_a_card(
     expect(page.get_by_role("heading", level=1)).to_have_text("Pokémon 4")
     page.go_back()
     expect(page.get_by_text("Copies valued")).to_be_visible()
+    page.context.close()
+
+
+@pytest.mark.parametrize("place", ["h1", "#text", "#file"])
+def test_a_file_is_dropped_anywhere_on_the_page(
+    browser: Browser, gateway: Gateway, tmp_path: Path, place: str
+) -> None:
+    page = opened(browser, gateway)
+    page.goto("/collection")
+    file = tmp_path / "cards.csv"
+    file.write_text("name,set,number\nPokémon 4,Set 0,4/100\n")
+    box = page.locator(place).bounding_box()
+    assert box is not None
+    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    dragged = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+    devtools = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "data": dragged, **at})
+    expect(page.locator("#file")).to_have_value(re.compile(r"cards\.csv$"))
+    page.get_by_role("button", name="Value it").click()
+    expect(page.get_by_text("1 line matched")).to_be_visible()
     page.context.close()
 
 

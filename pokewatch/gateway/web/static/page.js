@@ -162,7 +162,21 @@ function waitForPicture(image) {
   ask();
 }
 
+// A browser leaves the page for a file that is dropped beside the field, and what was entered is lost.
+function takeDroppedFile(form) {
+  const field = form.elements.file;
+  const dropped = (event) => event.target !== field && event.dataTransfer.types.includes("Files");
+  document.addEventListener("dragover", (event) => { if (dropped(event)) event.preventDefault(); });
+  document.addEventListener("drop", (event) => {
+    if (!dropped(event)) return;
+    event.preventDefault();
+    if (event.dataTransfer.files.length === 1) field.files = event.dataTransfer.files;
+    field.focus();
+  });
+}
+
 themeSwitch();
+document.querySelectorAll("form.upload").forEach(takeDroppedFile);
 document.querySelectorAll("form.search").forEach(suggest);
 document.querySelectorAll("img.picture").forEach(waitForPicture);
 document.querySelectorAll("svg.chart").forEach(readout);
