@@ -287,6 +287,19 @@ def test_a_file_is_dropped_anywhere_on_the_page(
     page.context.close()
 
 
+def test_the_size_of_a_change_is_seen_on_a_small_screen(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway, viewport={"width": 320, "height": 640})
+    page.goto("/movers?days=1&min_price=0")
+    row = page.get_by_role("row").filter(has_text="▲").first
+    row.locator("td .num").evaluate_all(
+        "([before, now, change]) => { before.textContent = now.textContent = '$1,226.37'; }"
+    )
+    box = row.get_by_role("cell", name="▲").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 320
+    page.context.close()
+
+
 def test_after_signing_out_the_way_back_does_not_lead_to_a_collection(
     browser: Browser, mlserver: Server, make_gateway: Callable[..., Gateway]
 ) -> None:
