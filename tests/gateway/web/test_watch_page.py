@@ -60,6 +60,15 @@ def test_a_form_adds_a_watch_and_another_removes_it(keyed: Gateway) -> None:
         assert "There are none." in words(page(browser.get("/watches")))
 
 
+def test_every_page_leads_to_the_watches_where_visitors_have_keys(
+    keyed: Gateway, gateway: Gateway
+) -> None:
+    with session(keyed) as browser:
+        for path in ("/", "/sets", "/collection", "/watches"):
+            assert "/watches" in page(browser.get(path)).links
+    assert "/watches" not in page(gateway.get("/sets", key="", headers=BROWSER)).links
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
