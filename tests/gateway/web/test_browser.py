@@ -287,6 +287,19 @@ def test_a_file_is_dropped_anywhere_on_the_page(
     page.context.close()
 
 
+def test_the_advice_of_a_collection_is_seen_on_a_small_screen(
+    browser: Browser, gateway: Gateway
+) -> None:
+    page = opened(browser, gateway, viewport={"width": 320, "height": 640})
+    page.goto("/collection")
+    page.get_by_label("or its lines").fill("card_id,quantity\ncard_4,100\ncard_5,25")
+    page.get_by_role("button", name="Value it").click()
+    box = page.get_by_role("cell", name="keep").first.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 320
+    page.context.close()
+
+
 def test_the_size_of_a_change_is_seen_on_a_small_screen(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway, viewport={"width": 320, "height": 640})
     page.goto("/movers?days=1&min_price=0")
