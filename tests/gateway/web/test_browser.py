@@ -300,6 +300,18 @@ def test_the_advice_of_a_collection_is_seen_on_a_small_screen(
     page.context.close()
 
 
+def test_suggestions_end_with_the_connection(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway)
+    page.goto("/")
+    field = page.get_by_role("combobox")
+    field.fill("pok")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.context.set_offline(True)
+    field.fill("pokmon 12")
+    expect(page.get_by_role("option").first).to_be_hidden()
+    page.context.close()
+
+
 def test_the_size_of_a_change_is_seen_on_a_small_screen(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway, viewport={"width": 320, "height": 640})
     page.goto("/movers?days=1&min_price=0")

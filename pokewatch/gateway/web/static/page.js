@@ -33,6 +33,16 @@ function themeSwitch() {
   document.querySelector("footer").append(button);
 }
 
+// Without a connection or a session there are none.
+async function suggested(address) {
+  try {
+    const reply = await fetch(address);
+    return reply.ok ? (await reply.json()).cards : [];
+  } catch {
+    return [];
+  }
+}
+
 function suggest(form) {
   const input = form.querySelector("input[type=search]");
   const market = form.elements.market ? `market=${encodeURIComponent(form.elements.market.value)}` : "";
@@ -81,8 +91,7 @@ function suggest(form) {
     const text = input.value.trim();
     asked = text;
     if (text.length < 2) { close(); return; }
-    const reply = await fetch(`/page-data/suggestions?q=${encodeURIComponent(text)}${market && `&${market}`}`);
-    const cards = reply.ok ? (await reply.json()).cards : [];
+    const cards = await suggested(`/page-data/suggestions?q=${encodeURIComponent(text)}${market && `&${market}`}`);
     if (asked === text && document.activeElement === input) show(cards);
   }
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 120); });
