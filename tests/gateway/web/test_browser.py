@@ -312,6 +312,22 @@ def test_suggestions_end_with_the_connection(browser: Browser, gateway: Gateway)
     page.context.close()
 
 
+def test_a_key_can_be_typed_at_once(
+    browser: Browser, mlserver: Server, make_gateway: Callable[..., Gateway]
+) -> None:
+    keyed = make_gateway(mlserver.url, pages="key")
+    page = opened(browser, keyed)
+    page.goto("/watches")
+    for key in ("pw_wrong", keyed.key.key):  # the field is ready again after a wrong one
+        page.keyboard.type(key)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("unknown, expired or revoked")).to_be_visible(
+            visible=key == "pw_wrong"
+        )
+    expect(page.get_by_role("heading", level=1)).to_have_text("My watches")
+    page.context.close()
+
+
 def test_the_size_of_a_change_is_seen_on_a_small_screen(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway, viewport={"width": 320, "height": 640})
     page.goto("/movers?days=1&min_price=0")
