@@ -98,7 +98,7 @@ def _content(fields: Mapping[str, bytes]) -> bytes:
     if not given:
         raise invalid("/file", "choose one that is not empty, or paste its lines")
     if len(given) > 1:
-        raise invalid("/file", "choose one or paste lines: there are both")
+        raise invalid("/file", "choose one or paste its lines, not both")
     return given[0]
 
 

@@ -99,7 +99,7 @@ def test_what_was_entered_is_still_there_after_a_mistake(gateway: Gateway) -> No
 
 def test_a_file_beside_pasted_lines_is_refused(gateway: Gateway) -> None:
     refused = upload(gateway, CSV.encode(), text=CSV)
-    assert "The file: choose one or paste lines: there are both" in words(page(refused, 422))
+    assert "The file: choose one or paste its lines, not both" in words(page(refused, 422))
     assert "Pokémon 4,Set 0,4/100,Normal,LP,3" in refused.text
 
 
