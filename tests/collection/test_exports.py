@@ -100,6 +100,22 @@ def test_a_total_is_no_card(total: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("name,set,printing", "Foil,Ultimate Masters,Normal"),
+        ("name,set,holo,signed", "Mew,Jungle,Holo,"),
+        ("name,set,reverse,holo", "Mew,Jungle,Reverse,Holo"),
+        ("name,set,printing,variant", "Mew,Jungle,Holofoil,Normal"),
+        ("name,set,holo,misprint", "Mew,Jungle,Holo,Misprint"),
+    ],
+)
+def test_cells_that_repeat_names_of_columns_begin_no_second_table(header: str, line: str) -> None:
+    found = read(f"{header}\nMewtwo,Fossil,,\n{line}\nPikachu,Base,,\n")
+    assert "Pikachu" in [each.name for each in found.lines]
+    assert not [each for each in found.refused if "second table" in each.reason]
+
+
+@pytest.mark.parametrize(
     "header",
     ["Nazwa;Numer;Stan;Ilość", "Kort;Nummer;Skick;Antal", "Kortnavn;Nummer;Tilstand;Antal"],
 )

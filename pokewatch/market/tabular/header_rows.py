@@ -14,6 +14,13 @@ _NUMBER_SIGN = re.compile(r"(?<=\w)\s*#\s*$")
 _DIGIT = re.compile(r"\d")
 # Names of columns that are values of others, too: a game, a finish, and kinds of products.
 _VALUES = frozenset({"pokemon", "pokémon", "foil", "card", "item", "product"})
+# Of cells that repeat the name of their column, such as "Signed", and of printings beside them.
+_FINISHES = frozenset(
+    {
+        *("normal", "regular", "holo", "holofoil", "reverse", "reverse_holo", "reverse_holofoil"),
+        *("non_holo", "nonholo", "foil", "signed", "altered", "misprint", "proxy", "playset"),
+    }
+)
 CARD_NAMES = frozenset(
     name for field in ("card_id", "product_id", "name") for name in FIELDS[field]
 ) - frozenset({"pokemon", "pokémon"})
@@ -88,5 +95,11 @@ def _is_day(cell: str) -> bool:
 
 
 def is_other_header(cells: Sequence[str], known: frozenset[str]) -> bool:
-    """Return whether a record below the header is one of another table: it has no digit."""
-    return not any(map(_DIGIT.search, cells)) and names_columns(cells, known)
+    """Return whether a record below the header is one of another table: it has no digit.
+
+    A line of a collection may say "Reverse" and "Holo" under these names, or be of a card "Foil".
+    """
+    if any(map(_DIGIT.search, cells)):
+        return False
+    names = known.intersection(map(simplified, cells))
+    return not (_FINISHES | _VALUES).issuperset(names) and names_columns(cells, known)
