@@ -14,6 +14,12 @@ _IN_NAME = re.compile(
     r"(?![\w/.])[)\]]?",
     re.IGNORECASE,
 )
+# In parentheses, where it is no part of a card's name.
+_ASIDE = re.compile(
+    r"[(\[](?P<grade>graded|slab(?:bed)?|"
+    r"(?:ace|tag|hga|ags|gma|ars)[ -]?(?:10|[1-9])(?:\.[05])?)[)\]]",
+    re.IGNORECASE,
+)
 _UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
 
 
@@ -35,6 +41,9 @@ def grade_of(values: Mapping[str, str], condition: str) -> str:
 
 def split_grade(name: str) -> tuple[str, str]:
     """Return a name without the grade in it, as in `Charizard (PSA 10)`, and that grade."""
-    match = _IN_NAME.search(name)
-    plain = " ".join(_IN_NAME.sub(" ", name).split())
-    return (plain, match["grade"]) if match and plain else (name, "")
+    for pattern in (_IN_NAME, _ASIDE):
+        match = pattern.search(name)
+        plain = " ".join(pattern.sub(" ", name).split())
+        if match and plain:
+            return plain, match["grade"]
+    return name, ""
