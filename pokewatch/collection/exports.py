@@ -150,7 +150,7 @@ def read_collection(sheet: Sheet) -> Collection:
         tuple(sorted([*refused, *skipped], key=lambda r: r.line)),
         (
             *sheet.notes,
-            *copies_notes({each.line: each.quantity for each in lines}, sheet, cells),
+            *copies_notes({each.line: each.quantity for each in lines}, sheet, headers, cells),
             *unused_columns(sheet.names, columns, app),
         ),
     )

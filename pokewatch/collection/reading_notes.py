@@ -2,20 +2,28 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pokewatch.collection.cell_texts import cell_text
+from pokewatch.collection.printing_columns import is_yes
 from pokewatch.market.tabular.sheet import Sheet, shortened
 from pokewatch.wording import counted
 
+_WATCHLIST = "watchlist"
 NO_COPIES = "no column has the number of copies, so each line counts as one"
 _SHOWN_COLUMNS = 20
 
 
 def copies_notes(
-    copies: Mapping[int, int], sheet: Sheet, cells: Mapping[str, Sequence[str]]
+    copies: Mapping[int, int],
+    sheet: Sheet,
+    headers: Sequence[str],
+    cells: Mapping[str, Sequence[str]],
 ) -> Iterator[str]:
     """Yield that lines count as one copy because nothing says how many there are.
 
-    `copies` are those of each line that was read, and `cells` the columns by their fields.
+    And which of them may not be owned. `copies` are those of each line that was read, `headers` the
+    simplified names of the columns, and `cells` the columns by their fields.
     """
+    yield from _watched(copies, sheet, headers)
     if "added" in cells:
         return
     if "quantity" not in cells:
@@ -28,6 +36,25 @@ def copies_notes(
         yield (
             f"{counted(len(empty), 'line')} without a number of copies {verb} as one "
             f"(first line {empty[0]})"
+        )
+
+
+def _watched(copies: Mapping[int, int], sheet: Sheet, headers: Sequence[str]) -> Iterator[str]:
+    """Yield how many lines that count copies are on a list of cards to watch, as Collectr says."""
+    if _WATCHLIST not in headers:
+        return
+    cells = sheet.cells[headers.index(_WATCHLIST)].to_pylist()
+    watched = [
+        line
+        for line, cell in zip(sheet.line.tolist(), cells, strict=True)
+        if line in copies and is_yes(cell_text(cell, _WATCHLIST))
+    ]
+    if watched:
+        lines, verbs = counted(len(watched), "line"), ("is", "counts")
+        verbs = verbs if len(watched) == 1 else ("are", "count")
+        yield (
+            f"{lines} {verbs[0]} on your watch list and {verbs[1]} as owned (first line "
+            f"{watched[0]}): delete what you do not own"
         )
 
 
