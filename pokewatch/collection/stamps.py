@@ -18,8 +18,8 @@ def of_stamps(
 
     A stamp may be that of a whole set, such as `Jumbo Cards`. Apps write `[Staff]` alone for a
     prerelease with that stamp, and the number of a promo for its stamp, but never a staff copy
-    without the word. A line that names a version without a stamp, such as `(Full Art)`, may be any
-    of them.
+    without the word. A line that names a version without a stamp, such as `(Full Art)`, or that has
+    no number, may be any of them.
     """
     wanted = stamp_words(line.name)
     given = wanted | stamp_words(line.set_name)
@@ -29,7 +29,7 @@ def of_stamps(
     more = {at: stamp_words(cards[at].name) - stamp_words(cards[at].base) - given for at in having}
     staff_alone = bool(wanted) or is_promo(line.set_name)
     fitting = [at for at in having if not (more[at] & _STAFF if staff_alone else more[at])]
-    if fitting and not wanted and has_parentheses(line.name):
+    if fitting and not wanted and (has_parentheses(line.name) or not line.number):
         return having, ""
     return fitting, f"the market has only its version {' '.join(sorted(more[having[0]]))!r}"
 

@@ -81,7 +81,11 @@ def test_a_copy_is_not_that_of_another_version(book: PriceBook, line: str, reaso
     assert (match.outcome, match.reason) == ("unmatched", reason)
 
 
-def test_a_version_without_a_stamp_may_be_any_of_several(book: PriceBook) -> None:
-    match = match_of(book, "Snorlax (Full Art),Prismatic Evolutions,76,Normal")
+@pytest.mark.parametrize(
+    "line",
+    ["Snorlax (Full Art),Prismatic Evolutions,76,Normal", "Snorlax,Prismatic Evolutions,,Normal"],
+)
+def test_a_line_without_a_stamp_may_be_any_of_several(book: PriceBook, line: str) -> None:
+    match = match_of(book, line)
     assert match.outcome == "ambiguous"
     assert {book.cards.ids[at] for at in match.candidates} == {"snorlax", "poke", "master"}
