@@ -162,8 +162,9 @@ class Matcher:
                 why = with_date_named(line.number, f"no such card is numbered {line.number}")
                 return self._unmatched(found, why)
             found = sized
-        if line.set_name or line.set_code:
-            inside = self._of_set(line, found)
+        if line.set_name or line.set_code:  # which may be that of sets in two languages
+            spoken = self._of_language(line, found) if line.language else []
+            inside = self._of_set(line, spoken) or self._of_set(line, found)
             if not inside:
                 given = line.set_name or line.set_code
                 return self._unmatched(found, f"the card is not of the set {given!r}")

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pokewatch.valuation.book.cards import search_text
 
 # A code before the name, those of Japanese sets too: `SWSH07: Evolving Skies`, `S6a: Eevee Heroes`.
-_SET_PREFIX = re.compile(r"^[A-Za-z]{1,6}(?:\d{1,3}[A-Za-z]{0,2}\+?)?\s*:\s*")
+_SET_PREFIX = re.compile(r"^[A-Za-z]{1,6}(?:\d{1,3}[A-Za-z]{0,2}\+?|-P)?\s*:\s*")
 _SET_WORDS = {"pokemon", "tcg", "the", "set", "and", "trading", "card", "game"}
 _PROMO_WORDS = {"black", "star", "cards"}
 _ERAS = {

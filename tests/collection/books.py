@@ -1,9 +1,10 @@
 """A book of cards that collections are matched to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -176,9 +177,15 @@ def hard_book(folder: Path, game: str | None = None) -> PriceBook:
 
 
 def book_of_cards(
-    folder: Path, cards: Sequence[tuple[str, str, str, str | None, str]], game: str | None = None
+    folder: Path,
+    cards: Sequence[tuple[str, str, str, str | None, str]],
+    game: str | None = None,
+    languages: Mapping[str, str] = MappingProxyType({}),
 ) -> PriceBook:
-    """Return a book of cards by id, name, set, number and printing, of a game if it is given."""
+    """Return a book of cards by id, name, set, number and printing.
+
+    They may be of a `game`, and have `languages` by their ids.
+    """
     ids, names, sets, numbers, printings = zip(*cards, strict=True)
     count = len(cards)
     given = {
@@ -190,6 +197,7 @@ def book_of_cards(
         "number": numbers,
         "printing": printings,
         "game": [game] * count,
+        "language": [languages.get(card) for card in ids],
     }
     columns = {name: given.get(name, [None] * count) for name in CARD_SCHEMA.names}
     values = replace(rows(count), card_id=list(ids))
