@@ -36,7 +36,7 @@ class DocsEndpoints:
         self._first_card = first_card
         self._pages = pages
         self._examples = examples
-        folder = files("pokewatch.gateway") / "pages"
+        folder = files("pokewatch.gateway.api") / "static"
         style, script = (folder / "docs.css").read_text(), (folder / "docs.js").read_text()
         self._style, self._script = style, script
         self._rendered = self._render(EXAMPLE)
