@@ -72,7 +72,7 @@ class PokeWatchBackfill(PokeWatchSpec):
         """Check the quality of the whole history."""
         from cards import quality_card
 
-        from pokewatch.pipeline.collection import daily_figures, validate
+        from pokewatch.pipeline.collect import daily_figures, validate
 
         self.checks = validate(self.collected)
         current.card.extend(

@@ -26,7 +26,7 @@ from pokewatch.wording import counted
 # For their types alone: each step would take a second to import what the other steps use.
 if TYPE_CHECKING:
     from pokewatch.deploy.reload import ReplicaOutcome
-    from pokewatch.pipeline.collection import Collected
+    from pokewatch.pipeline.collect import Collected
     from pokewatch.pipeline.selection import GateOutcome
     from pokewatch.registry import RegisteredModel
     from pokewatch.settings import GateSettings

@@ -54,7 +54,7 @@ class PokeWatchFlow(DailySpec):
         """Collect the missing days."""
         from cards import collection_card
 
-        from pokewatch.pipeline.collection import collect_prices
+        from pokewatch.pipeline.collect import collect_prices
         from pokewatch.pipeline.parameters import parse_day
         from pokewatch.valuation.short_history import days_needed
 
@@ -74,7 +74,7 @@ class PokeWatchFlow(DailySpec):
         """Check the quality of the prices."""
         from cards import quality_card
 
-        from pokewatch.pipeline.collection import daily_figures, validate
+        from pokewatch.pipeline.collect import daily_figures, validate
 
         self.checks = validate(self.collected)
         figures = daily_figures(self.collected)
@@ -89,7 +89,7 @@ class PokeWatchFlow(DailySpec):
         """Stop if a check failed or the champion has newer prices; else split the cards."""
         from pokewatch.deploy.compatibility import require_newest
         from pokewatch.market.quality.days import require
-        from pokewatch.pipeline.collection import market_change
+        from pokewatch.pipeline.collect import market_change
         from pokewatch.pipeline.experiments import with_challenger
         from pokewatch.pipeline.selection import with_champion
         from pokewatch.registry import Registry

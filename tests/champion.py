@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.pipeline.collection import Collected, collect_prices
+from pokewatch.pipeline.collect import Collected, collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
 from pokewatch.pipeline.selection import select_model

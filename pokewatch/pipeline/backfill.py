@@ -13,7 +13,7 @@ from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.merge import merge_cards
 from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
-from pokewatch.pipeline.collection import Collected
+from pokewatch.pipeline.collect import Collected
 from pokewatch.pipeline.storage import save_lake
 from pokewatch.settings import Home
 

@@ -22,7 +22,7 @@ from pokewatch.errors import DeployError, ExperimentError, LockLostError, PokeWa
 from pokewatch.experiments.records import Experiment, ExperimentRecords
 from pokewatch.experiments.sequential import Rule
 from pokewatch.experiments.update import COMPARED_WITH, GATE_FAILED, challengers_of
-from pokewatch.pipeline.collection import Collected
+from pokewatch.pipeline.collect import Collected
 from pokewatch.pipeline.registration import register_version
 from pokewatch.registry import LAST_DAY, RegisteredModel, Registry
 from pokewatch.registry_records import EXPERIMENT

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from pokewatch.market.versions import DataVersions
-from pokewatch.pipeline.collection import Collected
+from pokewatch.pipeline.collect import Collected
 from pokewatch.pipeline.storage import new_version, open_raw_lake
 from pokewatch.settings import Home
 from pokewatch.valuation.processed import process

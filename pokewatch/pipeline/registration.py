@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pokewatch.pipeline.collection import Collected
+from pokewatch.pipeline.collect import Collected
 from pokewatch.pipeline.git_commit import git_commit
 from pokewatch.pipeline.mlflow_model import model_documents
 from pokewatch.pipeline.storage import open_panel, open_raw_lake

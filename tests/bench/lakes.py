@@ -18,7 +18,7 @@ from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources.simulated import SimulatedSource
-from pokewatch.pipeline.collection import Collected
+from pokewatch.pipeline.collect import Collected
 from pokewatch.settings import Home
 
 SIMULATED = 10_000  # cards at most; the others repeat them

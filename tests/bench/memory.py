@@ -26,7 +26,7 @@ class Steps:
         self._seed = seed
 
     def collect(self) -> None:
-        from pokewatch.pipeline.collection import collect_prices
+        from pokewatch.pipeline.collect import collect_prices
 
         self._put(
             "collected",
@@ -39,7 +39,7 @@ class Steps:
         self._put("collected", collected_lake(self._cards, self._days, self._seed))
 
     def validate(self) -> None:
-        from pokewatch.pipeline.collection import daily_figures, validate
+        from pokewatch.pipeline.collect import daily_figures, validate
 
         validate(self._get("collected"))
         daily_figures(self._get("collected"))

@@ -100,7 +100,7 @@ def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
 
 def child(cards: int, days: int, sample: Path) -> None:
     """Collect the prices, then measure in another process, without the memory of collecting."""
-    from pokewatch.pipeline.collection import collect_prices
+    from pokewatch.pipeline.collect import collect_prices
 
     collected = collect_prices("simulated", days=days, cards=cards)
     reading, writing = os.pipe()

@@ -14,7 +14,7 @@ import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pokewatch.market.latest_version import LatestVersions
-from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.collect import collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.training import evaluate_candidate
 from pokewatch.registry import CHAMPION, Registry

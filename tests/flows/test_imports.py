@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 HEAVY = ("pandas", "scipy", "matplotlib", "mlflow", "dvc", "lightgbm", "pandera")
 FUNCTIONS = (
     "pokewatch.deploy.rollout",
-    "pokewatch.pipeline.collection",
+    "pokewatch.pipeline.collect",
     "pokewatch.pipeline.experiments",
     "pokewatch.pipeline.processing",
     "pokewatch.pipeline.registration",

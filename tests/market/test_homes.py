@@ -10,7 +10,7 @@ from pokewatch.errors import SettingsError
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.versions import DataVersions
-from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.collect import collect_prices
 from pokewatch.registry import Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book import PriceBook

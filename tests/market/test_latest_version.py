@@ -15,7 +15,7 @@ from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.market.versions import DataVersions
-from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.collect import collect_prices
 from pokewatch.pipeline.storage import open_raw_lake
 from pokewatch.retention.data_versions import remove_unused_files
 from pokewatch.settings import Home, VersionSettings

@@ -10,7 +10,7 @@ from pokewatch.errors import SettingsError
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.pipeline.backfill import collect_month, merge_months, months
-from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.collect import collect_prices
 from pokewatch.pipeline.processing import process_shard
 from tests.market.upstream import price, running
 

@@ -22,7 +22,7 @@ from pokewatch.experiments.update import ExperimentUpdate
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.simulated_process import Regime
 from pokewatch.monitoring.record_update import RecordUpdate
-from pokewatch.pipeline.collection import collect_prices, market_change
+from pokewatch.pipeline.collect import collect_prices, market_change
 from pokewatch.pipeline.experiments import Challenger, register_beside, start_experiment
 from pokewatch.pipeline.monitor import (
     decide,

@@ -9,7 +9,7 @@ import pytest
 
 from pokewatch.market.lake import Lake
 from pokewatch.market.versions import DataVersions
-from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.collect import collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import write_book_of
 from pokewatch.pipeline.training import train

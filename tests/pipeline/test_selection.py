@@ -8,7 +8,7 @@ import pytest
 
 from pokewatch.contract import NO_BETTER
 from pokewatch.errors import GateError
-from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.collect import collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.selection import require_passed, select_model, with_champion
 from pokewatch.pipeline.training import evaluate_candidate

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.collect import collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
 from pokewatch.pipeline.training import evaluate_candidate, too_long, train, trials

@@ -12,7 +12,7 @@ from mlserver.settings import ModelParameters, ModelSettings
 from pokewatch.contract import FAIR_PRICE
 from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError, GateError
-from pokewatch.pipeline.collection import Collected, collect_prices, validate
+from pokewatch.pipeline.collect import Collected, collect_prices, validate
 from pokewatch.pipeline.monitor import decide, measure_market
 from pokewatch.pipeline.monitored_market import Market
 from pokewatch.pipeline.processing import join_shards, process_shard

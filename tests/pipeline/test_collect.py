@@ -9,7 +9,7 @@ import pytest
 
 from pokewatch.errors import SettingsError
 from pokewatch.market.latest_version import LatestVersions
-from pokewatch.pipeline.collection import collect_prices, daily_figures, validate
+from pokewatch.pipeline.collect import collect_prices, daily_figures, validate
 from pokewatch.pipeline.storage import open_raw_lake
 
 pytestmark = pytest.mark.filterwarnings(
