@@ -100,7 +100,7 @@ def status(as_json: bool) -> None:
         print_json({"experiments": found})
         return
     if not found:
-        print_text("there is no experiment yet")
+        print_text("there is no experiment to show")
     for each in found:
         for line in _lines(each):
             print_wrapped(line)

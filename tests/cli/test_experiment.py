@@ -30,7 +30,7 @@ def run(*arguments: str) -> Result:
 
 
 def test_an_experiment_from_start_to_stop(registry: Registry, tmp_path: Path) -> None:
-    assert run("status").output == "there is no experiment yet\n"
+    assert run("status").output == "there is no experiment to show\n"
     started = run("start", "boosted")
     assert started.exit_code == 0, started.output
     assert "experiment 1: boosted against local_level, from the next run" in started.output

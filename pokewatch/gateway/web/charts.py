@@ -82,7 +82,7 @@ class _Scale:
 def svg(chart: Chart) -> str:
     """Return the chart as an SVG element, a note in its place if it has no days.
 
-    It is focusable; `chart.js` adds the values under the pointer, which a table carries as well.
+    It is focusable; `page.js` adds the values under the pointer, which a table carries as well.
     """
     if not chart.dates:
         return '<p class="empty">No prices in this range.</p>'
