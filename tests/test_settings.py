@@ -277,6 +277,24 @@ def test_a_name_that_no_section_has_is_named_with_the_one_that_was_meant(
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        pytest.param("PORT", "GATEWAY_PORT", id="part of a name"),
+        pytest.param("METRICS_PORT", "GATEWAY_METRICS_PORT", id="parts of a name"),
+        pytest.param("BUY_TRESHOLD", "BUY_THRESHOLD_PCT", id="misspelt"),
+        pytest.param("DEBUG", None, id="only the prefix alike"),
+    ],
+)
+def test_what_was_meant_is_found_by_more_than_the_prefix(
+    name: str, meant: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"POKEWATCH_{name}", "1")
+    hint = f"did you mean POKEWATCH_{meant}?" if meant else "the settings are listed in"
+    (found,) = unknown_names()
+    assert f"is ignored: {hint}" in found
+
+
 def test_all_names_of_the_project_are_known(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of settings in any case, and those that scripts, images and tests read."""
     files = [*ROOT.glob("k8s/**/*.sh"), *ROOT.glob("k8s/**/*.yaml"), ROOT / "Dockerfile"]

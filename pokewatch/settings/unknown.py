@@ -56,7 +56,17 @@ def _names_in(path: Path) -> list[str]:
 
 
 def _near(name: str, known: set[str]) -> str | None:
-    return next(iter(get_close_matches(name.upper(), known, 1, _LIKENESS)), None)
+    """Return the setting that may have been meant: spelt alike, else with all words of `name`."""
+    name = name.upper()
+    if not name.startswith(PREFIX):
+        return next(iter(get_close_matches(name, known, 1, _LIKENESS)), None)
+    # The prefix, which all of them have, would make any two short names alike.
+    parts = {each.removeprefix(PREFIX): each for each in sorted(known)}
+    part = name.removeprefix(PREFIX)
+    words = set(part.split("_"))
+    alike = get_close_matches(part, parts, 1, _LIKENESS)
+    longer = sorted((each for each in parts if words <= set(each.split("_"))), key=len)
+    return next((parts[each] for each in (*alike, *longer)), None)
 
 
 def _text(name: str, place: str, known: set[str]) -> str:
