@@ -31,7 +31,8 @@ class RegistrySettings(Section):
     model_name: str = Field(
         "pokewatch",
         description="Name of the registered model, followed by a hyphen and the market where one "
-        "is named. No name of another installation on the same MLflow server may begin so.",
+        "is named. Other installations on the same MLflow server need names that do not begin "
+        "with it.",
     )
     branch: str = Field(
         "",
