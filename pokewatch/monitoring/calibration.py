@@ -6,9 +6,10 @@ by its digest, and cannot change; the registry records which versions became cha
 their prices end on. Where no champion's book ends on that day, the book that was still being served
 is judged, up to a week after its last day.
 
-For days before the first champion, the book of today's champion stands in: it holds, for each past
-day, what its kind of model would have forecast when trained on the days before. The kind itself was
-chosen later, so those figures are labelled `reconstructed`.
+For days before the first champion, or whose champion's book cannot be read, the book of today's
+champion stands in: it holds, for each past day, what its kind of model would have forecast when
+trained on the days before. The kind itself was chosen later, so those figures are labelled
+`reconstructed`.
 
 The coverage of the interval is judged over several weeks of forecasts, with an error that allows
 for common cards and common dates: one day's prices share one move of the market. These forecasts
