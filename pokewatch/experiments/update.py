@@ -85,12 +85,14 @@ class ExperimentUpdate:
 
     def _conclude(self, experiment: Experiment, days: Sequence[DayResult]) -> None:
         """Record a verdict, and end the experiment unless a promotion is to follow."""
-        if experiment.verdict != "continue":
-            return
         plan, model = experiment.plan, self._champion.tags.get("model", "")
-        if model != plan.champion:
+        # A promotion that was killed after its deploy is still to be recorded.
+        promoted = experiment.verdict == "promote" and model == plan.challenger
+        if model != plan.champion and not promoted:
             outcome = f"the champion is {model} now, in place of {plan.champion}"
             self._records.end(experiment.number, "stopped", outcome)
+            return
+        if experiment.verdict != "continue":
             return
         verdict = Standing.of(experiment, days).verdict()
         if verdict == "continue":

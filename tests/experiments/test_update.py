@@ -115,6 +115,26 @@ def test_another_champion_stops_the_experiment(champion: RegisteredModel, tmp_pa
     assert found.experiment.outcome == "the champion is median7 now, in place of local_level"
 
 
+@pytest.mark.parametrize(
+    ("model", "state"),
+    [
+        pytest.param("local_level", "running", id="as at the start"),
+        pytest.param("boosted", "running", id="promoted, and not recorded yet"),
+        pytest.param("median7", "stopped", id="another"),
+    ],
+)
+def test_another_champion_stops_an_experiment_whose_promotion_waits(
+    champion: RegisteredModel, tmp_path: Path, model: str, state: str
+) -> None:
+    """No version of its challenger would be registered any more: it would wait for ever."""
+    registry = Registry()
+    started = ExperimentRecords(registry).start("boosted", Rule(horizon=7))
+    ExperimentRecords(registry).decide(started.number, "promote")
+    found = updated(register(registry, tmp_path / "other", 41, model=model), 59)
+    assert found is not None
+    assert found.experiment.state == state
+
+
 def test_another_market_leaves_the_experiment_alone(champion: RegisteredModel) -> None:
     ExperimentRecords(Registry()).start("boosted", Rule(horizon=7))
     elsewhere = replace(champion, tags={**champion.tags, "market": "simulated-7"})
