@@ -83,13 +83,14 @@ def located(message: str, model: Any = None, given: Any = _NOT_GIVEN) -> tuple[s
         steps.append(member[1][:80])
         detail = "is required" if "missing" in detail else "is not a known field"
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    if match := _WRONG_CHOICE.fullmatch(detail):
-        allowed = () if model is None else choices(model, tuple(steps))
-        return pointer, _choice(match[1][:60], allowed)
     value = _value_at(given, steps)
-    if detail == _WRONG_TAG:
-        return pointer, _wanted(choices(model, tuple(steps))) + _but(_json(value))
-    return pointer, _described(detail, value)
+    match = _WRONG_CHOICE.fullmatch(detail)
+    if match is None and detail != _WRONG_TAG:
+        return pointer, _described(detail, value)
+    allowed = () if model is None else choices(model, tuple(steps))
+    if match is not None:
+        return pointer, _choice(match[1][:60], allowed)
+    return pointer, _wanted(allowed or ("a string",)) + _but(_json(value))
 
 
 def _choice(given: str, allowed: tuple[str, ...]) -> str:

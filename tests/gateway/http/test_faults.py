@@ -45,6 +45,7 @@ class Choices(msgspec.Struct):
         ("Object missing required field `a`", "/a", "is required"),
         ("Object contains unknown field `a` - at `$.b`", "/b/a", "is not a known field"),
         ("Object contains unknown field `a`b\n`", "/a`b\n", "is not a known field"),
+        ("Expected `str` - at `$.a`", "/a", "must be a string"),
         ("Number out of range - at `$.a`", "/a", "is out of range"),
         ("Integer value out of range - at `$.a`", "/a", "is out of range"),
         ("Expected `str` matching regex '[a-z]' - at `$.a`", "/a", "must match [a-z]"),
