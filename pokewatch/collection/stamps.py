@@ -23,10 +23,14 @@ def of_stamps(
     """
     wanted = stamp_words(line.name)
     given = wanted | stamp_words(line.set_name)
-    having = [at for at in found if wanted <= stamp_words(f"{cards[at].name} {cards[at].set_name}")]
+    having = [
+        at
+        for at in found
+        if not wanted or wanted <= stamp_words(f"{cards[at].name} {cards[at].set_name}")
+    ]
     if not having:
         return [], f"the card has no version {' '.join(sorted(wanted))!r}"
-    more = {at: stamp_words(cards[at].name) - stamp_words(cards[at].base) - given for at in having}
+    more = {at: _stamps_of(cards[at]) - given for at in having}
     staff_alone = bool(wanted) or is_promo(line.set_name)
     fitting = [at for at in having if not (more[at] & _STAFF if staff_alone else more[at])]
     if fitting and not wanted and (has_parentheses(line.name) or not line.number):
@@ -46,3 +50,10 @@ def with_printing_in_name(
     if not stamped or any(same_printing(given, cards[at].printing) for at in found):
         return line
     return replace(line, name=f"{line.name} ({given})", printing="")
+
+
+def _stamps_of(card: IndexedCard) -> frozenset[str]:
+    """Return the stamps that are no part of the name of the card without them."""
+    if card.name == card.base:
+        return frozenset()
+    return stamp_words(card.name) - stamp_words(card.base)
