@@ -223,10 +223,13 @@ class OutputError(PokeWatchError):
 
 
 def database_remedy(cause: str) -> str:
-    """Return the end of a message with this cause: what to do about an SQLite file, or ""."""
+    """Return the end of a message with this cause: what to do about an SQLite file, or "".
+
+    That of a full disk is the same for other files.
+    """
     if "file is not a database" in cause or "disk image is malformed" in cause:
         return "; restore the file from a backup, or move it away to begin with an empty one"
-    if "database or disk is full" in cause:
+    if "database or disk is full" in cause or "No space left on device" in cause:
         return "; free some space"
     if "readonly database" in cause:
         return "; make the file and its folder writable by this user"

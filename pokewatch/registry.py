@@ -18,7 +18,7 @@ from typing import Any
 
 from pokewatch.contract import pipeline_command
 from pokewatch.errors import BookError, NoChampionError, RegistryError
-from pokewatch.registry_client import RegistryClient, ensure_registered_model
+from pokewatch.registry_client import RegistryClient, download, ensure_registered_model
 from pokewatch.settings import Home, RegistrySettings
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.copies import copy_of, move_book, open_copy, prune, remove
@@ -255,15 +255,13 @@ class Registry:
             self.client(f"{name} of model version {model.version} cannot be read") as client,
             tempfile.TemporaryDirectory() as scratch,
         ):
-            path = client.download_artifacts(model.run_id, name, scratch)
-            return json.loads(Path(path).read_text())
+            return json.loads(download(client, model.run_id, name, scratch).read_text())
 
     def _download(self, model: RegisteredModel, folder: Path) -> None:
         with self.client(f"the book of model version {model.version} cannot be fetched") as client:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch:
-                client.download_artifacts(model.run_id, BOOK, scratch)
-                move_book(Path(scratch) / BOOK, folder)
+                move_book(download(client, model.run_id, BOOK, scratch), folder)
 
 
 def change_key(market: str) -> str:

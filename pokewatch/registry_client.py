@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from pokewatch.settings import RegistrySettings, private_folder
 from pokewatch.wording import refusal
 
 _MAX_MODELS = 1_000
+_FAILED_FILE = re.compile(r"##### File (.+?) #####\n(.*?)(?=\n#####|\Z)", re.DOTALL)
 
 
 class RegistryClient:
@@ -163,10 +165,26 @@ class RegistryClient:
 def _cause(error: Exception) -> str:
     """Return the message of an error; of one of a database, that of the database alone.
 
-    SQLAlchemy adds the statement and its values, in lines of their own.
+    SQLAlchemy adds the statement and its values, in lines of their own. Of the files that could
+    not be downloaded, the first stands for all.
     """
     of_database = getattr(error.__cause__, "orig", None)
-    return str(error) if of_database is None else " ".join(str(of_database).split())
+    if of_database is not None:
+        return " ".join(str(of_database).split())
+    failed = _FAILED_FILE.search(str(error))
+    return f"{failed[1]}: {' '.join(failed[2].split())}" if failed else str(error)
+
+
+def download(client: Any, run_id: str, name: str, folder: str) -> Path:
+    """Download an artifact of a run into `folder`, and return its path.
+
+    The client's own download hides why it failed.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    root = client.get_run(run_id).info.artifact_uri
+    repository: Any = get_artifact_repository(root, tracking_uri=client.tracking_uri)
+    return Path(repository.download_artifacts(name, folder))
 
 
 def ensure_registered_model(client: Any, name: str) -> None:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -81,6 +83,35 @@ def test_a_book_is_fetched_once_and_whole(registry_home: Path, book: Path) -> No
     (folder / "mark").touch()
     assert (registry.download_book(model) / "mark").exists()
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_why_a_book_cannot_be_fetched_is_reported_in_one_line(
+    registry_home: Path, book: Path
+) -> None:
+    registry = Registry()
+    (book / "fair.arrow").write_bytes(bytes(1_000_000))
+    model = registry.register(log(registry, book), "b" * 64)
+    largest, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, most))  # as a full disk does
+    try:
+        with pytest.raises(
+            RegistryError, match=r": book/fair\.arrow: .*File too large.*$"
+        ) as found:
+            registry.download_book(model)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, most))
+    assert "\n" not in str(found.value)
+    assert list(Home.read().books.iterdir()) == []
+    registry.download_book(model)
+
+
+def test_a_book_that_is_gone_from_the_registry_is_named(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    model = registry.register(log(registry, book), "b" * 64)
+    (artifact,) = registry_home.glob("**/artifacts/book")
+    shutil.rmtree(artifact)
+    with pytest.raises(RegistryError, match=r"model version 1 .*No such artifact: 'book'$"):
+        registry.download_book(model)
 
 
 def test_a_book_on_a_read_only_disk_is_read(

@@ -19,6 +19,7 @@ from pathlib import Path
 from pokewatch.atomic_file import atomic_file
 from pokewatch.errors import PokeWatchError, TrackRecordError
 from pokewatch.registry import Registry
+from pokewatch.registry_client import download
 from pokewatch.settings import Home
 from pokewatch.valuation.track_record import (
     MonthFile,
@@ -117,7 +118,7 @@ class RecordStore:
             self._registry.client(f"{name} cannot be fetched") as client,
             tempfile.TemporaryDirectory() as scratch,
         ):
-            return Path(client.download_artifacts(run_id, name, scratch)).read_bytes()
+            return download(client, run_id, name, scratch).read_bytes()
 
 
 def main(arguments: Sequence[str]) -> None:
