@@ -1,6 +1,14 @@
-"""Configurations of a real nginx, which write only to a folder."""
+"""A real nginx, which writes only to a folder."""
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
+
+from tests.polling import eventually
+from tests.tools import require_tool
 
 _CONFIG = """\
 daemon off;
@@ -25,3 +33,22 @@ def write_config(folder: Path, http: str, main: str = "") -> Path:
     path = folder / "nginx.conf"
     path.write_text(_CONFIG.format(folder=folder, http=http, main=main))
     return path
+
+
+@contextmanager
+def running(config: Path, url: str) -> Iterator[None]:
+    """Run nginx until the gateway behind it at `url` answers, and to the end of the block."""
+    require_tool("nginx")
+    with subprocess.Popen(["nginx", "-c", str(config)]) as process:
+        try:
+            eventually(lambda: _answers(url), bool)
+            yield
+        finally:
+            process.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,7 +1,6 @@
 """A gateway behind a real nginx that is configured as the documentation says."""
 
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,10 +14,8 @@ from tests.conftest import ROOT
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
 from tests.gateway.web.pages import BROWSER, page, words
-from tests.nginx import write_config
-from tests.polling import eventually
+from tests.nginx import running, write_config
 from tests.serving.server import Server, free_ports
-from tests.tools import require_tool
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +26,6 @@ COMPRESSED = "gzip on; gzip_types *; gzip_proxied any; gzip_min_length 1;"
 
 @contextmanager
 def nginx(folder: Path, upstream: str) -> Iterator[str]:
-    require_tool("nginx")
     found = SECTION.search((ROOT / "docs/serving.md").read_text())
     assert found is not None
     port = free_ports(1)[0]
@@ -37,19 +33,9 @@ def nginx(folder: Path, upstream: str) -> Iterator[str]:
     http = http.replace("listen 443 ssl", f"listen 127.0.0.1:{port}")
     # One process, whose user may write to the folder.
     config = write_config(folder, f"{COMPRESSED}\n{http}", main="master_process off;")
-    with subprocess.Popen(["nginx", "-c", str(config)]) as process:
-        try:
-            eventually(lambda: _answers(f"http://127.0.0.1:{port}"), bool)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health").status_code == 200
-    except httpx.TransportError:
-        return False
+    url = f"http://127.0.0.1:{port}"
+    with running(config, url):
+        yield url
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ import httpx
 import pytest
 
 from pokewatch.gateway.auth.keys import KeyStore
+from tests import nginx
 from tests.in_process.processes import gateway_process
-from tests.nginx import write_config
 from tests.polling import eventually
 from tests.serving.books import make_book
 from tests.serving.server import free_ports, models_folder, point_at, running
-from tests.tools import require_tool
 
 CALLERS, SHARES = 32, ("0%", "10%", "50%", "100%")
 HTTP = """\
@@ -61,7 +59,7 @@ class Split:
             services=self.services.removeprefix("http://"),
             port=self.port,
         )
-        return write_config(self.folder, http)
+        return nginx.write_config(self.folder, http)
 
     def move(self, share: str) -> None:
         config = self.write(share)
@@ -84,7 +82,6 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 def split(
     keys: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Split]:
-    require_tool("nginx")
     folder, (home, _) = tmp_path_factory.mktemp("split"), keys
     models = folder / "models"
     ports = models_folder(models)
@@ -95,25 +92,8 @@ def split(
         gateway_process(home, POKEWATCH_MLSERVER_URL=server.url) as services,
     ):
         found = Split(folder, process.url, services.url, free_ports(1)[0])
-        with nginx(found):
+        with nginx.running(found.write(SHARES[0]), found.url):
             yield found
-
-
-@contextmanager
-def nginx(split: Split) -> Iterator[None]:
-    with subprocess.Popen(["nginx", "-c", str(split.write(SHARES[0]))]) as process:
-        try:
-            eventually(lambda: _answers(split.url), bool)
-            yield
-        finally:
-            process.terminate()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 class Callers:
