@@ -25,7 +25,7 @@ def test_the_experiment_of_a_named_market_has_its_challenger_evaluated(
     package = "pokewatch.pipeline"
     monkeypatch.setattr(f"{package}.experiments.with_challenger", lambda _, market: [market])
     monkeypatch.setattr(f"{package}.selection.with_champion", list)
-    monkeypatch.setattr(f"{package}.collection.market_change", lambda _: None)
+    monkeypatch.setattr(f"{package}.collect.market_change", lambda _: None)
     asked: list[object] = []
     monkeypatch.setattr(
         "pokewatch.deploy.compatibility.require_newest", lambda _, last_day: asked.append(last_day)
