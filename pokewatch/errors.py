@@ -222,10 +222,10 @@ class OutputError(PokeWatchError):
     pass
 
 
-def database_remedy(cause: str) -> str:
-    """Return the end of a message with this cause: what to do about an SQLite file, or "".
+def storage_remedy(cause: str) -> str:
+    """Return the end of a message with this cause: what to do about an SQLite file or a full disk.
 
-    That of a full disk is the same for other files.
+    "" for other causes.
     """
     if "file is not a database" in cause or "disk image is malformed" in cause:
         return "; restore the file from a backup, or move it away to begin with an empty one"

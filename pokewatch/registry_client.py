@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pokewatch.errors import RegistryError, database_remedy
+from pokewatch.errors import RegistryError, storage_remedy
 from pokewatch.registry_database import (
     ListedVersion,
     StoredVersion,
@@ -53,7 +53,7 @@ class RegistryClient:
             address, cause = self._uri, _cause(error)
             if credentials:
                 address, cause = (text.replace(f"{credentials}@", "") for text in (address, cause))
-            raise RegistryError(f"{failure} at {address}: {cause}{database_remedy(cause)}") from (
+            raise RegistryError(f"{failure} at {address}: {cause}{storage_remedy(cause)}") from (
                 None if credentials else error
             )
 

@@ -28,7 +28,7 @@ from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags
 from pokewatch.collection.printings import combined, contradict
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
-from pokewatch.collection.reading_notes import copies_notes, unused_columns
+from pokewatch.collection.reading_notes import copies_notes, unused_columns, watchlist_notes
 from pokewatch.collection.repeated_columns import check_columns
 from pokewatch.contract import MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
@@ -123,10 +123,7 @@ def read_collection(sheet: Sheet) -> Collection:
     check_columns(sheet, headers, columns)
     counts = columns.get("quantity", columns.get("added"))
     sheet = without_cut_lines(sheet, [] if counts is None else [counts])
-    cells = {
-        field: [cell_text(cell, field) for cell in sheet.cells[at].to_pylist()]
-        for field, at in columns.items()
-    }
+    cells = _texts(sheet, columns)
     style = _Style(
         app,
         "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS,
@@ -143,17 +140,27 @@ def read_collection(sheet: Sheet) -> Collection:
             lines.append(found)
         else:
             refused.append(RefusedLine(found.line, found.title, NO_COPY))
-    skipped = [RefusedLine(each.line, each.text, each.reason) for each in sheet.skipped]
+    refused += [RefusedLine(each.line, each.text, each.reason) for each in sheet.skipped]
+    copies = {each.line: each.quantity for each in lines}
     return Collection(
         app,
         tuple(lines),
-        tuple(sorted([*refused, *skipped], key=lambda r: r.line)),
+        tuple(sorted(refused, key=lambda r: r.line)),
         (
             *sheet.notes,
-            *copies_notes({each.line: each.quantity for each in lines}, sheet, headers, cells),
+            *watchlist_notes(copies, sheet, headers),
+            *copies_notes(copies, sheet, cells),
             *unused_columns(sheet.names, columns, app),
         ),
     )
+
+
+def _texts(sheet: Sheet, columns: Mapping[str, int]) -> dict[str, list[str]]:
+    """Return the columns of a sheet by their fields."""
+    return {
+        field: [cell_text(cell, field) for cell in sheet.cells[at].to_pylist()]
+        for field, at in columns.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

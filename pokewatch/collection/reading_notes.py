@@ -1,6 +1,6 @@
 """Notes on how a collection was read, where a user may not expect it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pokewatch.collection.cell_texts import cell_text
 from pokewatch.collection.printing_columns import is_yes
@@ -13,17 +13,12 @@ _SHOWN_COLUMNS = 20
 
 
 def copies_notes(
-    copies: Mapping[int, int],
-    sheet: Sheet,
-    headers: Sequence[str],
-    cells: Mapping[str, Sequence[str]],
+    copies: Mapping[int, int], sheet: Sheet, cells: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
     """Yield that lines count as one copy because nothing says how many there are.
 
-    And which of them may not be owned. `copies` are those of each line that was read, `headers` the
-    simplified names of the columns, and `cells` the columns by their fields.
+    `copies` are those of each line that was read, and `cells` the columns by their fields.
     """
-    yield from _watched(copies, sheet, headers)
     if "added" in cells:
         return
     if "quantity" not in cells:
@@ -39,8 +34,11 @@ def copies_notes(
         )
 
 
-def _watched(copies: Mapping[int, int], sheet: Sheet, headers: Sequence[str]) -> Iterator[str]:
-    """Yield how many lines that count copies are on a list of cards to watch, as Collectr says."""
+def watchlist_notes(copies: Collection[int], sheet: Sheet, headers: Sequence[str]) -> Iterator[str]:
+    """Yield how many lines that count copies are on a list of cards to watch, as Collectr says.
+
+    `copies` has the lines that count copies, and `headers` the simplified names of the columns.
+    """
     if _WATCHLIST not in headers:
         return
     cells = sheet.cells[headers.index(_WATCHLIST)].to_pylist()

@@ -34,7 +34,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
-from pokewatch.errors import SettingsError, WatchStoreError, database_remedy
+from pokewatch.errors import SettingsError, WatchStoreError, storage_remedy
 from pokewatch.settings import Home, PriceWatchSettings, private_folder
 
 LAYOUT = 2
@@ -198,7 +198,7 @@ class WatchDatabase:
         cause = " ".join(str(found).split())
         return WatchStoreError(
             f"the watches in {self._name()} cannot be read or written: {cause}"
-            f"{database_remedy(cause)}"
+            f"{storage_remedy(cause)}"
         )
 
 

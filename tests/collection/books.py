@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
 
@@ -170,10 +171,7 @@ def hard_book(folder: Path, game: str | None = None) -> PriceBook:
         "set_code": codes,
         "game": [game] * count,
     }
-    columns = {name: given.get(name, [None] * count) for name in CARD_SCHEMA.names}
-    values = replace(rows(count), card_id=list(ids))
-    digest = write_book(folder, pa.table(columns, schema=CARD_SCHEMA), values, FACTS)
-    return PriceBook.open(folder, digest)
+    return _book(folder, given)
 
 
 def book_of_cards(
@@ -199,20 +197,23 @@ def book_of_cards(
         "game": [game] * count,
         "language": [languages.get(card) for card in ids],
     }
-    columns = {name: given.get(name, [None] * count) for name in CARD_SCHEMA.names}
-    values = replace(rows(count), card_id=list(ids))
-    digest = write_book(folder, pa.table(columns, schema=CARD_SCHEMA), values, FACTS)
-    return PriceBook.open(folder, digest)
+    return _book(folder, given)
 
 
 def book_of_ids(folder: Path, ids: dict[str, str | None]) -> PriceBook:
     """Return a book of cards with these ids, and their ids at sources."""
-    given = {
+    given: dict[str, Sequence[Any]] = {
         "card_id": list(ids),
         "slug": [f"card_{at}" for at in range(len(ids))],
         **dict.fromkeys(("name", "set_id", "set_name"), ["Mew"] * len(ids)),
         "source_ids": list(ids.values()),
     }
+    return _book(folder, given)
+
+
+def _book(folder: Path, given: Mapping[str, Sequence[Any]]) -> PriceBook:
+    """Return a book of cards of which only some columns are given, one of them `card_id`."""
+    ids = given["card_id"]
     columns = {name: given.get(name, [None] * len(ids)) for name in CARD_SCHEMA.names}
     values = replace(rows(len(ids)), card_id=list(ids))
     digest = write_book(folder, pa.table(columns, schema=CARD_SCHEMA), values, FACTS)

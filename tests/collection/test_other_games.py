@@ -2,10 +2,9 @@
 
 import pytest
 
-from pokewatch.collection.matching import Match, Matcher
 from pokewatch.valuation.book import PriceBook
 from tests.collection.books import book_of_cards
-from tests.collection.test_exports import read
+from tests.collection.matches import match_of
 
 CARDS = [
     ("delver", "Delver of Secrets // Insectile Aberration", "Innistrad", "51", "Normal"),
@@ -25,11 +24,6 @@ CARDS = [
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
     return book_of_cards(tmp_path_factory.mktemp("magic"), CARDS, "Magic")
-
-
-def match_of(book: PriceBook, line: str) -> Match:
-    (found,) = read(f"name,set,number,printing\n{line}\n").lines
-    return Matcher(book).match(found)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pokewatch.errors import KeyStoreError, UnknownKeyError, database_remedy
+from pokewatch.errors import KeyStoreError, UnknownKeyError, storage_remedy
 from pokewatch.gateway.auth.key_file import LAYOUT, make_file
 from pokewatch.gateway.auth.key_values import (
     KEY_ID,
@@ -266,7 +266,7 @@ class KeyStore:
                     )
                 yield database
         except sqlite3.Error as error:
-            remedy = database_remedy(str(error))
+            remedy = storage_remedy(str(error))
             raise KeyStoreError(f"{self.path}: {error}{remedy}") from error
 
 

@@ -14,8 +14,9 @@ _NUMBER_SIGN = re.compile(r"(?<=\w)\s*#\s*$")
 _DIGIT = re.compile(r"\d")
 # Names of columns that are values of others, too: a game, a finish, and kinds of products.
 _VALUES = frozenset({"pokemon", "pokémon", "foil", "card", "item", "product"})
-# Of cells that repeat the name of their column, such as "Signed", and of printings beside them.
-_FINISHES = frozenset(
+# Below the header, also of cells that repeat the name of their column, such as "Signed", and of
+# printings beside them.
+_VALUES_BELOW = _VALUES.union(
     {
         *("normal", "regular", "holo", "holofoil", "reverse", "reverse_holo", "reverse_holofoil"),
         *("non_holo", "nonholo", "foil", "signed", "altered", "misprint", "proxy", "playset"),
@@ -38,13 +39,15 @@ def with_number(name: str, numbers: Collection[str]) -> str:
     return numbered if numbered in numbers else simplified(name)
 
 
-def names_columns(cells: Sequence[str], known: frozenset[str]) -> bool:
+def names_columns(
+    cells: Sequence[str], known: frozenset[str], values: frozenset[str] = _VALUES
+) -> bool:
     """Return whether a record names at least two columns by usual names, or cards and days.
 
-    One of the names is no usual value: a card's row may say "Pokemon" and "Foil".
+    One of the names is none of `values`: a card's row may say "Pokemon" and "Foil".
     """
     names = [name for name in map(simplified, cells) if name in known]
-    if len(names) >= 2 and not _VALUES.issuperset(names):
+    if len(names) >= 2 and not values.issuperset(names):
         return True
     return not CARD_NAMES.isdisjoint(names) and sum(map(_is_day, cells)) >= 2
 
@@ -99,7 +102,4 @@ def is_other_header(cells: Sequence[str], known: frozenset[str]) -> bool:
 
     A line of a collection may say "Reverse" and "Holo" under these names, or be of a card "Foil".
     """
-    if any(map(_DIGIT.search, cells)):
-        return False
-    names = known.intersection(map(simplified, cells))
-    return not (_FINISHES | _VALUES).issuperset(names) and names_columns(cells, known)
+    return not any(map(_DIGIT.search, cells)) and names_columns(cells, known, _VALUES_BELOW)
