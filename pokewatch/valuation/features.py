@@ -72,17 +72,18 @@ class DayFeatures:
     """The features of all cards [n] as of day index `day`.
 
     `values` [n, len(NAMES)] are in the order of NAMES. `last` is the log of the last quote, NaN
-    before the first; `quoted_days` counts the days with a quote, and `since_quote` the days since
-    the last one. `before` is the log of the last quote before a jump that awaits confirmation, NaN
-    for other cards, and `shares` says how far its fair price follows it (see `unconfirmed`).
-    `pooled` are the moves of all cards up to that day, and `market_days` [day + 1] are the days on
-    which any card was quoted.
+    before the first; `quoted_days` counts the days with a quote, `since_first` the days since the
+    first one (-1 before it), and `since_quote` those since the last one. `before` is the log of the
+    last quote before a jump that awaits confirmation, NaN for other cards, and `shares` says how
+    far its fair price follows it (see `unconfirmed`). `pooled` are the moves of all cards up to
+    that day, and `market_days` [day + 1] are the days on which any card was quoted.
     """
 
     day: int
     last: Floats
     values: NDArray[np.float32]
     quoted_days: NDArray[np.int64]
+    since_first: NDArray[np.int64]
     since_quote: NDArray[np.int64]
     before: Floats
     shares: Floats
@@ -130,6 +131,7 @@ class _State:
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
+        self.since_first = np.full(n, -1)
         self.quoted_days = np.zeros(n, dtype=np.int64)
         self.moves = np.zeros(n)
         self.move_sum = np.zeros(n)
@@ -167,6 +169,7 @@ class _State:
         self.moves += known
         self.last_move = np.where(known, move, self.last_move)
         self.quoted_days += np.isfinite(quote)
+        self.since_first += self.quoted_days > 0
         self.quoted_day = np.where(np.isfinite(quote), day, self.quoted_day)
         self.fresh_day = np.where(fresh, day, self.fresh_day)
         self.index_at_fresh = np.where(fresh, self.groups.index, self.index_at_fresh)
@@ -216,6 +219,7 @@ class _State:
             self.last.copy(),
             values,
             self.quoted_days.copy(),
+            self.since_first.copy(),
             day - self.quoted_day,
             self.waiting.before.copy(),
             self.waiting.shares(),

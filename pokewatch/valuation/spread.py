@@ -47,6 +47,11 @@ class Spread:
         """
         return replace(self, shape=np.where(rows, -1, self.shape))
 
+    def unknown(self, rows: Bools) -> "Spread":
+        """Return the spread with no interval, and no shape, for the cards in `rows` [m]."""
+        below, above = (np.where(rows, np.nan, edge) for edge in (self.below, self.above))
+        return replace(self.without(rows), below=below, above=above)
+
     def distribution(self, last: Floats, centre: Floats) -> Distribution:
         """Return the distributions of prices whose log is `last` today and forecast as `centre`.
 

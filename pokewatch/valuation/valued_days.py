@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.book import NO_SHAPE, BookRows, BookSpreads, HorizonForecasts
-from pokewatch.valuation.features import DayFeatures
 from pokewatch.valuation.forecasts import horizon_forecasts
 from pokewatch.valuation.models import Model, Values
 from pokewatch.valuation.panel import Floats, Panel
@@ -55,10 +54,10 @@ def valued_days(model: Model, panel: Panel, days: int, horizons: Sequence[int] =
     tables: list[Floats] = []
     served = Walk(model.name, model.horizon, range(first, panel.days), latest=model)
     others = [Walk(model.name, horizon, [panel.days - 1]) for horizon in sorted(set(horizons))]
-    further: dict[int, tuple[DayFeatures, Values]] = {}
+    further: dict[int, Values] = {}
     for walk, features, values in walk_together(panel, [served, *others]):
         if walk is not served:
-            further[walk.horizon] = features, values
+            further[walk.horizon] = values
             continue
         row = features.day - first
         fair[row], lower[row], upper[row], status[row] = (

@@ -24,15 +24,10 @@ def test_forecasts_are_those_of_models_trained_at_their_horizons() -> None:
     assert found.horizons == (14, 30)
     for row, horizon in enumerate(found.horizons):
         values = create("local_level", horizon).fit(PANEL).value(PANEL, PANEL.days - 1)
-        young = np.isfinite(PANEL.market).sum(axis=0) < horizon
-        for name in ("fair", "lower", "upper"):
-            expected = getattr(values, name).astype(np.float32)
-            if name != "fair":
-                expected[young] = np.nan
+        for name in ("fair", "lower", "upper", "status"):
+            expected = getattr(values, name).astype(getattr(found, name).dtype)
             np.testing.assert_array_equal(getattr(found, name)[row], expected, err_msg=name)
-        np.testing.assert_array_equal(found.status[row][~young], values.status[~young])
-        assert (found.status[row][young] == THIN_HISTORY).all()
-        assert young[0] == (horizon == 30)
+        assert (found.status[row][0] == THIN_HISTORY) == (horizon == 30)
 
 
 def test_no_horizons_no_forecasts() -> None:

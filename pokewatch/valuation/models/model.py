@@ -136,9 +136,15 @@ class Model(ABC):
         )
 
     def _spread(self, features: DayFeatures, moves: Floats) -> Spread:
-        """Return the spread of the cards: of the moves of similar cards before a calibration."""
+        """Return the spread of the cards: of the moves of similar cards before a calibration.
+
+        A card that is new to the market has none: prices fall for weeks after a release, and the
+        moves of older cards, which intervals are calibrated on, do not show how far.
+        """
         if self._intervals.calibrated:
-            return self._intervals.spread(features.values, moves)
+            few = features.quoted_days < self._rules.thin_days
+            new = features.since_first < self.horizon
+            return self._intervals.spread(features.values, moves).unknown(few | new)
         return Spread.of_interval(features.pooled.distance(self.horizon))
 
     def parameters(self) -> dict[str, Any]:

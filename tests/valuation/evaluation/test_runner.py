@@ -116,7 +116,7 @@ def test_the_json_is_plain_and_complete(tmp_path: Path) -> None:
 def test_where_the_market_did_not_change_the_coverage_is_that_of_all_days() -> None:
     (found,) = evaluate(panel_of(market_like(80, 30)), ["last"], 7)
     assert found.settled_coverage()[0] == found.scores["coverage_90"]
-    of_renewed = found.fresh["coverage_90"], found.fresh["n"]
+    of_renewed = found.fresh["coverage_90"], found.sums["renewed_interval"].sum()
     assert found.settled_coverage(renewed=True) == of_renewed
     assert of_renewed[1] < found.scores["n"]
 

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, ClassVar
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pokewatch.valuation.intervals import OK, THIN_HISTORY
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.panel import Floats
 from pokewatch.valuation.training_set import TrainingSet, build_training_set, training_days
@@ -70,6 +72,32 @@ def test_values_have_the_distribution_of_their_interval() -> None:
         np.log(values.fair)[:, None]
         + values.spread.scale[:, None] * values.spread.shapes[values.spread.shape, 1:]
     )
+    logs[values.spread.shape < 0] = np.nan
     np.testing.assert_allclose(one.log_quantiles, logs, rtol=1e-12)
-    assert (values.lower < values.fair).all()
-    assert (values.fair < values.upper).all()
+    known = values.status != THIN_HISTORY
+    assert known.sum() > 50
+    assert (values.lower[known] < values.fair[known]).all()
+    assert (values.fair[known] < values.upper[known]).all()
+
+
+@pytest.mark.parametrize(
+    ("quotes", "status"),
+    [
+        (range(83, 90), THIN_HISTORY),
+        (range(82, 90), OK),
+        ((75, 89), THIN_HISTORY),
+        ((75, 82, 89), OK),
+    ],
+    ids=["six days after the first", "seven days", "two quotes", "three quotes"],
+)
+def test_a_card_new_to_the_market_has_no_interval(quotes: Sequence[int], status: int) -> None:
+    prices = market_like(90, 60)
+    prices[:, 0] = np.nan
+    prices[quotes, 0] = 10.0 + np.arange(len(quotes)) / 10
+    values = LocalLevel(7).fit(PANEL).value(panel_of(prices), 89)
+    assert values.status[0] == status
+    assert values.fair[0] > 9
+    known = status == OK
+    assert np.isfinite([values.lower[0], values.upper[0]]).tolist() == [known, known]
+    assert np.isfinite(values.distribution.log_quantiles[0]).all() == known
+    assert np.isfinite(values.upper[1:]).sum() > 50
