@@ -19,8 +19,10 @@ from metaflow.plugins.cards.card_creator import CardCreator
 from metaflow.plugins.datastores.local_storage import LocalStorage
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
 
+from pokewatch.errors import PokeWatchError, storage_remedy
 from pokewatch.retention.runs import wait_for_removals
 from pokewatch.termination import ending_signals, ignore_ending
+from pokewatch.wording import refusal
 
 
 class CheckedRun(runtime.NativeRuntime):
@@ -103,6 +105,23 @@ def _require_unfinished(store: FlowDataStore, run_id: str) -> None:
             "Use --origin-run-id for a run that failed, and `run --market` for a market that "
             "failed among several."
         )
+
+
+def print_own_errors_without_traceback() -> None:
+    """Make Metaflow print a PokeWatchError, and what a full disk raises, as one line."""
+    from metaflow import cli  # reads the options of the flow's class, so import it late
+
+    print_unknown = cli.print_unknown_exception
+
+    def print_error(error: Exception) -> None:
+        if isinstance(error, PokeWatchError):
+            print(f"Error: {error}", file=sys.stderr)
+        elif isinstance(error, OSError) and (remedy := storage_remedy(str(error))):
+            print(f"Error: {refusal(error)}{remedy}", file=sys.stderr)
+        else:
+            print_unknown(error)
+
+    cli.print_unknown_exception = print_error
 
 
 class WholeArtifacts(ContentAddressedStore):

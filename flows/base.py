@@ -77,7 +77,7 @@ class OnTarget(FlowMutator):
         BlankCard.RUNTIME_UPDATABLE = False
         from metaflow.cli_components import run_cmds  # reads the options too, so import it late
 
-        _print_own_errors_without_traceback()
+        attempts.print_own_errors_without_traceback()
         deploy = dict(mutable_flow.configs)["deploy"]
         runtime.Worker = attempts.FinalErrorWorker
         flow_datastore.TaskDataStore = attempts.WaitingTasks
@@ -98,21 +98,6 @@ def datastore_root() -> str:
     if DEFAULT_DATASTORE == "s3":
         return str(DATASTORE_SYSROOT_S3)
     return str(Path(DATASTORE_SYSROOT_LOCAL) / DATASTORE_LOCAL_DIR)
-
-
-def _print_own_errors_without_traceback() -> None:
-    """Make Metaflow print a PokeWatchError as one line."""
-    from metaflow import cli  # reads the options of the flow's class, so import it late
-
-    print_unknown = cli.print_unknown_exception
-
-    def print_error(error: Exception) -> None:
-        if isinstance(error, PokeWatchError):
-            print(f"Error: {error}", file=sys.stderr)
-        else:
-            print_unknown(error)
-
-    cli.print_unknown_exception = print_error
 
 
 def _add_exit_hooks(mutable_flow: Any, module: str) -> None:

@@ -5,7 +5,7 @@ panel of a registered version are cited, by its tags.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,13 +60,20 @@ def remove_unused_files(
             for name, info in found.items()
             if name not in wanted and now - written_at(info) > YOUNG
         }
-        since = _unreferenced_since(files, root, unreferenced, now)
+        recorded = _recorded(files, root)
+        # One recorded while the clock was wrong, in the future, counts from now on.
+        since = {name: min(recorded.get(name, now), now) for name in unreferenced}
         unused = [name for name in unreferenced if now - since[name] >= YOUNG]
         if not dry_run:
             paths = {name: found[name]["name"] for name in unused}
             unused = _remove(files, paths, saves, now - YOUNG)
-            rest = {name: since[name].isoformat() for name in unreferenced if name not in unused}
-            write_atomically(files, f"{root}/{_UNREFERENCED}", json.dumps(rest))
+            rest = {name: since[name] for name in unreferenced if name not in unused}
+            if rest != recorded:  # a full disk has no room for what is recorded already
+                write_atomically(
+                    files,
+                    f"{root}/{_UNREFERENCED}",
+                    json.dumps({name: time.isoformat() for name, time in rest.items()}),
+                )
     except remote_errors(ValueError) as error:
         raise VersionError(f"the remote {settings.remote()} cannot be tidied: {error}") from error
     if unused:
@@ -105,17 +112,10 @@ def _with_contents(files: Any, found: Mapping[str, Any], versions: set[str]) -> 
     return wanted
 
 
-def _unreferenced_since(
-    files: Any, root: str, names: Collection[str], now: datetime
-) -> dict[str, datetime]:
-    """Return when each file was first seen without a reference.
-
-    Where the record of that is lost or damaged it is now, and so it is for a time in the future,
-    recorded while the clock was wrong: the files stay for longer.
-    """
+def _recorded(files: Any, root: str) -> dict[str, datetime]:
+    """Return when each file was first seen without a reference, {} if the record is damaged."""
     try:
-        before = read_json(files, f"{root}/{_UNREFERENCED}")
+        found = read_json(files, f"{root}/{_UNREFERENCED}")
     except (FileNotFoundError, ValueError):
-        before = {}
-    seen = {name: datetime.fromisoformat(before[name]) for name in names if name in before}
-    return {name: min(seen.get(name, now), now) for name in names}
+        return {}
+    return {name: datetime.fromisoformat(time) for name, time in found.items()}

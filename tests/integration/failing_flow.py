@@ -24,6 +24,8 @@ class FailingFlow(PokeWatchSpec):
             file.write("x")
         if self.error == "SourceError":
             raise errors.SourceError("file", "prices.csv", "not today")
+        if self.error == "full disk":
+            Path("/dev/full").write_text("x")
         if self.error != "none":
             raise getattr(errors, self.error)("as requested")
         self.next(self.end)

@@ -32,3 +32,11 @@ def test_only_errors_that_may_pass_are_retried(
     assert ("not today" if error == "SourceError" else "as requested") in failed.stdout
     assert "internal error" not in failed.stdout
     assert "Step failure:" in failed.stdout, "Metaflow names the task that failed"
+
+
+def test_a_step_on_a_full_disk_ends_in_one_line(home: Path, tmp_path: Path) -> None:
+    log = tmp_path / "attempts"
+    failed = run_flow(tmp_path, "run", "--error", "full disk", "--attempts", str(log), flow=FAILING)
+    assert failed.returncode == 1, failed.stdout
+    assert "Error: No space left on device; free some space" in failed.stdout
+    assert "Traceback" not in failed.stdout

@@ -142,6 +142,13 @@ def test_an_empty_remote_is_tidy(remote: str) -> None:
     assert removed([], LATEST) == 0
 
 
+def test_a_remote_with_nothing_to_remove_is_not_written(remote: str, tmp_path: Path) -> None:
+    LatestVersions().publish("tcgcsv", save(tmp_path / "lake", "raw", "prices"))
+    assert removed([], NOW) == 0
+    files, root = open_remote(remote, VersionSettings.read())
+    assert not files.exists(f"{root}/unreferenced.json")
+
+
 def test_a_damaged_list_removes_nothing(tmp_path: Path, home: Path) -> None:
     version = save(home / "a", "panel", "panel")
     save(home / "b", "other", "other")
