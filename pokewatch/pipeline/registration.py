@@ -27,9 +27,10 @@ from pokewatch.registry import (
     RegisteredModel,
     Registry,
 )
+from pokewatch.settings import RegistrySettings
 from pokewatch.valuation.backtest.runner import backtest_valued
 from pokewatch.valuation.book import BookFacts, PriceBook, write_book
-from pokewatch.valuation.book.copies import place
+from pokewatch.valuation.book.copies import place, prune
 from pokewatch.valuation.evaluation.young import headline
 from pokewatch.valuation.forecasts import further_horizons
 from pokewatch.valuation.models import restore
@@ -130,7 +131,9 @@ def _log_and_register(
             **model_documents(PriceBook.open(written.folder, digest)),
         },
     )
-    return register_once(registry, run_id, digest)
+    model = register_once(registry, run_id, digest)
+    prune(registry.books, RegistrySettings.read().books_kept, written.folder)
+    return model
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import pytest
 from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline.registration import evaluation_metrics, register
 from pokewatch.registry import CHALLENGER, CHAMPION, Registry
+from pokewatch.settings import Home
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.layout import from_float32
 from pokewatch.valuation.models import restore
@@ -127,6 +128,13 @@ def test_another_run_or_other_data_is_another_version(prepared: Prepared) -> Non
     first = register(*prepared, TAGS)
     assert register(*prepared, TAGS) == first
     assert register(*prepared, TAGS | {"metaflow_run_id": "run-8"}).version == "2"
+
+
+def test_the_books_of_former_runs_are_removed_from_this_machine(prepared: Prepared) -> None:
+    runs = [register(*prepared, TAGS | {"metaflow_run_id": f"run-{run}"}) for run in range(5)]
+    kept = {path.name for path in Home.read().books.iterdir() if path.is_dir()}
+    assert kept == {model.digest for model in runs[2:]}
+    assert Registry().open_book(runs[0]).facts.model == MODEL  # it is fetched again
 
 
 def test_a_registered_version_has_its_provenance(prepared: Prepared) -> None:
