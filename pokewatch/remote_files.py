@@ -11,10 +11,10 @@ from pokewatch.atomic_file import atomic_file
 from pokewatch.settings import VersionSettings
 
 
-def open_remote(address: str, settings: VersionSettings) -> tuple[Any, str]:
+def open_remote(address: str, settings: VersionSettings, **s3_options: Any) -> tuple[Any, str]:
     """Return the fsspec file system of a folder or s3://bucket/path, and the path in it.
 
-    Neither caches its listings.
+    Neither caches its listings. `s3_options` are further arguments of `S3FileSystem`.
     """
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
@@ -23,11 +23,26 @@ def open_remote(address: str, settings: VersionSettings) -> tuple[Any, str]:
         return LocalFileSystem(skip_instance_cache=True), str(Path(address).expanduser().absolute())
     options: dict[str, Any] = {"skip_instance_cache": True}
     if address.startswith("s3://"):
-        options["use_listings_cache"] = False
+        options |= {"use_listings_cache": False, **s3_options}
         if settings.dvc_endpoint_url:
             options["endpoint_url"] = settings.dvc_endpoint_url
     files, root = url_to_fs(address.rstrip("/"), **options)
     return files, root
+
+
+def find_fault(address: str, settings: VersionSettings) -> str:
+    """Return why a remote cannot be listed, "" if it can. S3 is given seconds to answer."""
+    seconds = {"connect_timeout": 5, "read_timeout": 5, "retries": {"max_attempts": 1}}
+    files, root = open_remote(address, settings, config_kwargs=seconds)
+    files.retries = 1  # s3fs retries besides
+    try:
+        files.ls(root)
+    except FileNotFoundError as error:
+        # Without a cause nothing has been stored yet; S3 itself says that there is no such bucket.
+        return str(error) if error.__cause__ else ""
+    except remote_errors(ValueError) as error:  # such as that of a malformed endpoint
+        return str(error)
+    return ""
 
 
 def remote_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:

@@ -15,6 +15,7 @@ from pokewatch.cli.model_checks import market_findings
 from pokewatch.cli.output import format_size
 from pokewatch.errors import PokeWatchError
 from pokewatch.notify import invalid_addresses
+from pokewatch.remote_files import find_fault
 from pokewatch.settings import (
     Home,
     MarketSettings,
@@ -202,9 +203,17 @@ def _watches() -> Iterator[Finding]:
 
 
 def _remote() -> Iterator[Finding]:
-    remote = VersionSettings.read().remote()
+    settings = VersionSettings.read()
+    remote = settings.remote()
     if "://" in remote:
-        yield Finding("data remote", "ok", remote)
+        # A machine that only serves has no client of S3, and needs no remote.
+        installed = importlib.util.find_spec("s3fs") is not None
+        if installed and (fault := find_fault(remote, settings)):
+            address = VersionSettings.variable("dvc_endpoint_url")
+            remedy = f"check the address, {address} and the credentials of AWS"
+            yield Finding("data remote", "fault", f"{remote}: {fault}", remedy)
+        else:
+            yield Finding("data remote", "ok", remote)
         return
     folder = Path(remote).expanduser()
     existing = next(path for path in (folder, *folder.parents) if path.exists())

@@ -15,6 +15,7 @@ from pokewatch.registry import Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
 from tests.cli.commands import of_the_pipeline, run, run_json
+from tests.s3 import reach
 
 pytestmark = of_the_pipeline
 
@@ -221,3 +222,31 @@ def test_the_doctor_checks_the_folder_that_a_tilde_stands_for(
     monkeypatch.setenv("POKEWATCH_DVC_REMOTE", "~/file/remote")
     (found,) = _remote()
     assert (found.state, found.detail) == ("fault", f"{tmp_path / 'file'} is not writable")
+
+
+@pytest.mark.parametrize(
+    ("remote", "state", "detail"),
+    [
+        ("s3://data/never-written", "ok", "s3://data/never-written"),
+        ("s3://nowhere/dvc", "fault", "s3://nowhere/dvc: The specified bucket does not exist"),
+    ],
+    ids=["empty", "no-bucket"],
+)
+def test_the_doctor_asks_the_remote_on_s3(
+    remote: str, state: str, detail: str, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reach(s3, monkeypatch)
+    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", remote)
+    (found,) = _remote()
+    assert (found.state, found.detail) == (state, detail)
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "nonsense"])
+def test_a_remote_that_cannot_be_reached_is_a_fault(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reach(endpoint, monkeypatch)
+    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", "s3://data/dvc")
+    (found,) = _remote()
+    assert found.state == "fault"
+    assert endpoint in found.detail
