@@ -22,6 +22,8 @@ logger = logging.getLogger("pokewatch.watches")
 
 _WORKERS = 8
 _CLAIM_SECONDS = 120.0  # longer than resolving a name and one attempt take
+_RUN_SECONDS = 600.0  # a third of what the step of the flow may take
+_POLL_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ class Deliverer:
         self._notifications = notifications
         self._clock = clock
         self._claim_seconds = claim_seconds
-        self._lock = threading.Lock()
+        self._turn = threading.Condition()
         self._busy: set[Queue] = set()
 
     @classmethod
@@ -65,31 +67,45 @@ class Deliverer:
         return cls(outbox, sender, NotifySettings.read())
 
     def run(self) -> SentDeliveries:
-        """Send all that is due, and return the counts. Raise WatchStoreError."""
+        """Send what is due, and return the counts. Raise WatchStoreError.
+
+        What receivers are too slow for is left to the next run.
+        """
         found = SentDeliveries()
+        end = time.monotonic() + _RUN_SECONDS
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="deliver") as threads:
-            for worker in [threads.submit(self._work, found) for _ in range(_WORKERS)]:
+            for worker in [threads.submit(self._work, found, end) for _ in range(_WORKERS)]:
                 worker.result()
         return found
 
-    def _work(self, found: SentDeliveries) -> None:
-        while (claim := self._claim()) is not None:
+    def _work(self, found: SentDeliveries, end: float) -> None:
+        while (claim := self._claim(end)) is not None:
+            states: list[str] = []
             try:
                 states = self._deliver(claim)
             finally:
-                with self._lock:
+                with self._turn:
                     self._busy.discard(claim.queue)
-            with self._lock:
-                for state in states:
-                    found.count(state)
+                    for state in states:
+                        found.count(state)
 
-    def _claim(self) -> Claim | None:
-        """Claim a delivery of a queue that no other thread is sending."""
-        with self._lock:
-            claim = self._outbox.claim(self._claim_seconds, self._busy)
-            if claim is not None:
-                self._busy.add(claim.queue)
-            return claim
+    def _claim(self, end: float) -> Claim | None:
+        """Claim a delivery of a queue that no other thread is sending.
+
+        As long as others are sending, wait for what becomes due: a slow receiver does not delay it.
+        Return None once nothing is due, and from `end` on.
+        """
+        with self._turn:
+            while (left := end - time.monotonic()) > 0:
+                claim = self._outbox.claim(self._claim_seconds, self._busy)
+                if claim is not None:
+                    self._busy.add(claim.queue)
+                    return claim
+                if not self._busy:
+                    break
+                self._turn.wait(min(left, _POLL_SECONDS))
+            self._turn.notify_all()
+            return None
 
     def _deliver(self, claim: Claim) -> list[str]:
         """Send one delivery; return its new state, and those of others that fail with it."""

@@ -7,6 +7,7 @@ same delivery again, under the same id.
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,14 +99,16 @@ class Outbox:
     def claim(self, seconds: float, busy: Collection[Queue] = ()) -> Claim | None:
         """Claim the delivery that has been due longest, for `seconds`; None if none is due.
 
-        Those of the queues in `busy` are left out.
+        Those of the queues in `busy` are left out, and owners with fewer of these come first.
         """
         now = self._clock()
         owner = case((DELIVERIES.c.target.is_(None), ""), else_=WATCHES.c.owner)
+        counts = Counter(each for each, _ in busy)
+        turns = [case(counts, value=owner, else_=0)] if counts else []
         query = (
             _due(select(DELIVERIES, WATCHES.c.secret, owner.label("owner")).join(WATCHES), now)
             .where(tuple_(owner, DELIVERIES.c.receiver).not_in(list(busy)))
-            .order_by(DELIVERIES.c.due_at, DELIVERIES.c.id)
+            .order_by(*turns, DELIVERIES.c.due_at, DELIVERIES.c.id)
             .limit(1)
             .with_for_update(skip_locked=True, of=DELIVERIES)
         )

@@ -6,6 +6,7 @@ import socket
 import threading
 from base64 import b64decode, b64encode
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy.engine import make_url
 from pokewatch import notify
 from pokewatch.errors import WatchError
 from pokewatch.settings import NotifySettings
+from pokewatch.watches import delivery
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.delivery import Deliverer, SentDeliveries, post_test
@@ -23,6 +25,7 @@ from pokewatch.watches.outbox import RETRY_SECONDS, Outbox
 from pokewatch.watches.store import LOCAL, NewWatch, Watch, WatchStore
 from pokewatch.watches.webhooks import WebhookSender
 from tests.monitoring.listener import listening
+from tests.polling import eventually
 from tests.watches.conftest import Clock
 from tests.watches.markets import CARD, book_of
 from tests.watches.receiver import Manner, Receiver
@@ -120,6 +123,58 @@ def test_a_host_that_is_slow_for_one_owner_does_not_hold_up_another(
     assert deliverer.run() == SentDeliveries(sent=3)
     *at_once, last = [each.path for each in receiver.messages]
     assert (sorted(at_once), last) == (["/quick", "/slow"], "/slow")
+
+
+def test_slow_hosts_of_one_owner_do_not_hold_up_another(
+    store: WatchStore,
+    clock: Clock,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "_WORKERS", 2)
+    receiver.by_path["/slow"] = Manner(seconds=2.0)
+    hosts = ("localhost", "127.0.0.1")
+    fire(store, tmp_path, *[receiver.url("/slow", host) for host in hosts], owner="one")
+    clock.now += 1
+    fire(store, tmp_path / "later", receiver.url("/quick"), owner="other")
+    assert deliverer.run() == SentDeliveries(sent=3)
+    *at_once, last = [each.path for each in receiver.messages]
+    assert (sorted(at_once), last) == (["/quick", "/slow"], "/slow")
+
+
+def test_what_becomes_due_while_a_slow_receiver_is_sent_to_is_sent_too(
+    store: WatchStore,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "_POLL_SECONDS", 0.05)
+    receiver.by_path["/slow"] = Manner(seconds=3.0)
+    fire(store, tmp_path, *[receiver.url("/slow")] * 2, owner="one")
+    with ThreadPoolExecutor() as threads:
+        run = threads.submit(deliverer.run)
+        eventually(lambda: receiver.messages, bool)
+        fire(store, tmp_path / "later", receiver.url("/quick"), owner="other")
+        assert run.result() == SentDeliveries(sent=3)
+    assert [each.path for each in receiver.messages] == ["/slow", "/quick", "/slow"]
+
+
+def test_a_run_leaves_to_the_next_what_slow_receivers_delay(
+    store: WatchStore,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "_RUN_SECONDS", 1.0)
+    receiver.by_path["/slow"] = Manner(seconds=2.0)
+    fire(store, tmp_path, *[receiver.url("/slow")] * 2)
+    assert deliverer.run() == SentDeliveries(sent=1)
+    assert deliverer.run() == SentDeliveries(sent=1)
+    assert deliverer.run() == SentDeliveries()
 
 
 def test_a_dead_receiver_costs_one_timeout_and_holds_up_no_other(

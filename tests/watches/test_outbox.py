@@ -148,6 +148,18 @@ def test_busy_queues_are_left_out(store: WatchStore, outbox: Outbox) -> None:
     assert outbox.claim(60, busy) is None
 
 
+def test_owners_with_fewer_busy_queues_come_first(
+    store: WatchStore, outbox: Outbox, clock: Clock
+) -> None:
+    fill(store, "a", "b", "c", owner="one")
+    clock.now += 1
+    fill(store, "d", "e", owner="other")
+    busy: list[Queue] = []
+    while (found := outbox.claim(60, busy)) is not None:
+        busy.append(found.queue)
+    assert [owner for owner, _ in busy] == ["one", "other", "one", "other", "one"]
+
+
 def test_an_address_of_the_operator_is_one_queue_whoever_is_notified(
     store: WatchStore, outbox: Outbox
 ) -> None:
