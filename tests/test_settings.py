@@ -119,6 +119,15 @@ def test_a_bad_value_names_variable_and_value(
     [
         (CanarySettings, "CANARY_STEPS", "0.5,0.1", "put the shares in ascending order, each once"),
         (RetentionSettings, "KEEP_DAYS", "10", "must be 0 or at least 40, got 10"),
+        *(
+            (
+                GatewaySettings,
+                "TRUSTED_PROXIES",
+                value,
+                "use addresses such as 10.0.0.5, or networks such as 10.0.0.0/8",
+            )
+            for value in ("*", "proxy", "10.0.0.5/8")
+        ),
     ],
 )
 def test_a_remedy_of_our_own_is_shown_as_it_is(

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import HttpUrl, MarketUrls, Names, Origins, Port, RedisUrl
+from pokewatch.settings.values import HttpUrl, MarketUrls, Names, Networks, Origins, Port, RedisUrl
 
 
 class GatewaySettings(Section):
@@ -27,6 +27,12 @@ class GatewaySettings(Section):
         description="Comma-separated markets and the REST addresses of the MLServers that serve "
         "them, as in magic-tcgplayer-usd=http://magic:8080; several markets may have the same "
         "address. Default: the markets that POKEWATCH_MLSERVER_URL lists.",
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Comma-separated addresses, or networks such as 10.0.0.0/8, of the proxies in "
+        "front of the gateway. Of a request from one, X-Forwarded-For has the client's address. "
+        "Default: none.",
     )
     pages: Literal["open", "key", "off"] | None = Field(
         None,

@@ -1,6 +1,7 @@
 """Types of settings: ports, addresses and comma-separated lists."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -94,6 +95,13 @@ def _market_url(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError("use addresses such as 10.0.0.5, or networks such as 10.0.0.0/8") from None
+
+
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
@@ -110,6 +118,9 @@ RegistryUri = Annotated[str, AfterValidator(_registry)]
 RedisUrl = Annotated[SecretStr | None, AfterValidator(_redis)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,*]+)$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_listed)
+]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Hosts = Annotated[Names, AfterValidator(_lowercase)]
 Market = Annotated[str, AfterValidator(_market)]

@@ -80,3 +80,30 @@ def test_answers_are_compressed_once(behind_nginx: Gateway) -> None:
     assert cards.headers["content-encoding"] == "br"
     tag = cards.headers["etag"]
     assert behind_nginx.get("/cards?limit=40", headers={"If-None-Match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("trusted", "of_another"), [("127.0.0.1", 401), ("", 429)], ids=["trusted", "not trusted"]
+)
+def test_callers_without_a_key_are_limited_by_their_own_addresses(
+    mlserver: Server,
+    make_gateway: Callable[..., Gateway],
+    tmp_path: Path,
+    trusted: str,
+    of_another: int,
+) -> None:
+    gateway = make_gateway(mlserver.url, trusted_proxies=trusted, failed_key_rate="2/minute")
+    spoofed = "203.0.113.1, 127.0.0.1"
+
+    def status(url: str, address: str, forwarded: str) -> int:
+        """Return the status of a request that `address` sends without a key."""
+        with httpx.Client(transport=httpx.HTTPTransport(local_address=address)) as client:
+            return client.get(f"{url}/cards", headers={"X-Forwarded-For": forwarded}).status_code
+
+    with nginx(tmp_path, gateway.url) as url:
+        forwarded = [f"203.0.113.{number}" for number in range(3)]
+        assert [status(url, "127.0.0.2", each) for each in forwarded] == [401, 401, 429]
+        assert status(url, "127.0.0.2", spoofed) == 429
+        assert status(url, "127.0.0.3", spoofed) == of_another
+        # A client that is no proxy reaches the gateway itself.
+        assert [status(gateway.url, "127.0.0.4", each) for each in forwarded] == [401, 401, 429]
