@@ -1,5 +1,6 @@
 """Request bodies: read within limits of size and time, then decoded into typed models."""
 
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from math import isinf
@@ -31,12 +32,16 @@ CSV = b"text/csv"
 _JSON = b"application/json"
 _FORM = b"application/x-www-form-urlencoded"
 _CLOSE = ((b"connection", b"close"),)
+_TRUNCATED = "Input data was truncated"
+_HALF_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u)")
 _BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
 _DISCARDED_BYTES = 4 * 1024 * 1024  # as much as a proxy in front of the gateway lets through
 
 
 class BodyReader:
     """Reads request bodies of at most `max_bytes` that arrive within `seconds`."""
+
+    _subject = "the body"  # of the detail of a problem
 
     def __init__(self, max_bytes: int, seconds: float) -> None:
         self._max_bytes = max_bytes
@@ -53,11 +58,11 @@ class BodyReader:
             if length.isdigit() and int(length) <= _DISCARDED_BYTES and b"expect" not in headers:
                 with self._deadlines:
                     await self._discard(receive)
-            raise _too_large(self._max_bytes)
+            raise self._too_large()
         with self._deadlines:
             body = await self._receive(receive)
         if len(body) > self._max_bytes:
-            raise _too_large(self._max_bytes)
+            raise self._too_large()
         return body
 
     async def _discard(self, receive: Receive) -> None:
@@ -68,6 +73,10 @@ class BodyReader:
         """
         while (await receive()).get("more_body"):
             pass
+
+    def _too_large(self) -> ProblemError:
+        detail = f"{self._subject} exceeds the limit of {self._max_bytes:,} bytes"
+        return ProblemError(TOO_LARGE, detail, headers=_CLOSE)
 
     async def _receive(self, receive: Receive) -> bytes:
         """Return the body, or as much of it as exceeds the limit."""
@@ -137,11 +146,6 @@ def _incomplete() -> ProblemError:
     return ProblemError(MALFORMED, detail, headers=_CLOSE)
 
 
-def _too_large(max_bytes: int) -> ProblemError:
-    detail = f"the body exceeds the limit of {max_bytes} bytes"
-    return ProblemError(TOO_LARGE, detail, headers=_CLOSE)
-
-
 def _check_values(body: bytes, most: int) -> None:
     """Raise ProblemError (413) where decoding would make more than `most` objects.
 
@@ -202,7 +206,13 @@ def _syntax_fault(body: bytes, error: Exception) -> str:
         return f"the body is not UTF-8 (byte {fault.start})"
     if isinstance(error, RecursionError):
         return "the values of the body are nested too deeply"
-    return f"the body is not valid JSON: {str(error).removeprefix('JSON is malformed: ')}"
+    reason = str(error).removeprefix("JSON is malformed: ")
+    if reason == _TRUNCATED:
+        # The body may be whole, and end soon after half of a pair.
+        half = _HALF_PAIR.search(body)
+        found = f"half of a surrogate pair (byte {half.start()})" if half else ""
+        reason = found or "it ends in the middle of a value"
+    return f"the body is not valid JSON: {reason}"
 
 
 def finite_float(text: str) -> float:

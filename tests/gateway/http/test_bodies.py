@@ -94,8 +94,10 @@ def test_a_body_too_large_is_read_where_a_proxy_may_be_sending_it(
         (b'{"a": "\xff"}', "the body is not UTF-8 (byte 7)"),
         (b'{"a":' * 5_000, "the values of the body are nested too deeply"),
         (b'{"a": NaN}', "the body is not valid JSON: invalid character (byte 6)"),
+        (b'{"a": "b', "the body is not valid JSON: it ends in the middle of a value"),
+        (b'{"a": "\\uD83d"}', "the body is not valid JSON: half of a surrogate pair (byte 7)"),
     ],
-    ids=["empty", "blank", "UTF-8 with a mark", "UTF-16", "not UTF-8", "deep", "NaN"],
+    ids=["empty", "blank", "UTF-8 mark", "UTF-16", "not UTF-8", "deep", "NaN", "cut", "half"],
 )
 def test_a_body_that_is_not_json_is_described(body: bytes, detail: str) -> None:
     with pytest.raises(ProblemError) as raised:
