@@ -54,6 +54,7 @@ CONDITIONS = {
     "HP": "heavily played",
     "DMG": "damaged",
 }
+MARKETPLACES = {"tcgplayer": "TCGplayer", "ebay": "eBay", "cardmarket": "Cardmarket"}
 
 
 def reason_text(reason: str) -> str:

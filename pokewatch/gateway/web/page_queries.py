@@ -59,7 +59,7 @@ class SearchPageQuery(PageQuery, frozen=True):
 class MoversPageQuery(PageQuery, frozen=True):
     """The days to compare over, the cards to compare, and their order."""
 
-    days: Literal["1", "7", "30"] = "7"
+    days: Literal[1, 7, 30] = 7
     set: _Name = ""
     rarity: _Name = ""
     min_price: Annotated[str, Meta(max_length=20)] = ""

@@ -267,7 +267,7 @@ def _changes_query(visit: Visit, query: MoversPageQuery, limit: int) -> queries.
     currency = visit.market.currency
     least = price_of(query.min_price, "?min_price", currency=currency, least=0, most=MAX_MIN_PRICE)
     return queries.ChangesQuery(
-        days=int(query.days),  # type: ignore[arg-type]  # one of the three
+        days=query.days,
         set=query.set or UNSET,
         rarity=query.rarity or UNSET,
         min_price=DEFAULT_MIN_PRICE if least is None else least,

@@ -78,6 +78,7 @@ class Templates:
             "advice_text": formats.advice_text,
             "skill_text": formats.SKILLS.get,
             "condition_text": formats.CONDITIONS.get,
+            "marketplace_text": formats.MARKETPLACES.get,
             "listing_url": formats.listing_url,
             "number_text": formats.number_text,
             "later": formats.later,

@@ -22,6 +22,8 @@ _FORM = b"multipart/form-data"
 class UploadBodies(BodyReader):
     """Reads forms with files."""
 
+    _subject = "the file"
+
     async def read(self, context: RequestContext, receive: Receive) -> dict[str, bytes]:
         """Return the content of each field.
 

@@ -226,11 +226,23 @@ def test_the_dark_theme_is_not_printed(browser: Browser, gateway: Gateway) -> No
     page.context.close()
 
 
-def test_no_page_is_wider_than_the_narrowest_screen(browser: Browser, gateway: Gateway) -> None:
-    page = opened(browser, gateway, viewport={"width": 320, "height": 900})
+@pytest.mark.parametrize("width", [320, 650])  # a narrow phone; a window enlarged to 200%
+def test_no_page_is_wider_than_the_screen(browser: Browser, gateway: Gateway, width: int) -> None:
+    page = opened(browser, gateway, viewport={"width": width, "height": 900})
     for path in PAGES:
         page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    page.context.close()
+
+
+@pytest.mark.parametrize("path", ["/movers", "/cards/card_4"])
+def test_the_fields_of_a_form_are_in_line(browser: Browser, gateway: Gateway, path: str) -> None:
+    page = opened(browser, gateway, viewport={"width": 1300, "height": 900})
+    page.goto(path)
+    labels = page.locator(":is(.filters, .judge) label").all()
+    places = [each.bounding_box() for each in labels]
+    assert len(places) > 2
+    assert len({(place["y"], place["height"]) for place in places if place}) == 1
     page.context.close()
 
 

@@ -37,7 +37,7 @@ def test_an_uploaded_file_is_valued_as_by_the_api(gateway: Gateway, encoding: st
     totals = api["totals"]
     assert f"${totals['market']:,.2f}" in text
     assert f"${totals['proceeds_now']:,.2f}" in text
-    assert "After the fees of ebay" in text
+    assert "After the fees of eBay" in text
     assert "1 line matched, 1 not found, 1 left out." in text
     assert "'many' is not a number of copies" in text
     assert "<script>" in text
@@ -123,7 +123,7 @@ def test_lines_that_are_not_shown_are_counted(gateway: Gateway) -> None:
     [
         (b"", 422, "The file: choose one that is not empty"),
         (b"date,price\n1,2\n", 409, "no column names the cards"),
-        (b"\xff\x00" * 3_000_000, 413, "exceeds the limit"),
+        (b"\xff\x00" * 3_000_000, 413, "The file exceeds the limit of 4,194,304 bytes"),
     ],
     ids=["empty", "no cards", "large"],
 )

@@ -84,7 +84,7 @@ FAULTS = [
         "/cards/card_4?range=1y&condition=LP",
     ),
     ("/movers?min_price=cheap&days=1", "The minimum price: 'cheap' is not", "/movers?days=1"),
-    ("/movers?days=3", "Days: must be '1', '30' or '7', not '3'.", "/movers"),
+    ("/movers?days=3", "Days: must be 1, 7 or 30, not 3.", "/movers"),
     (f"/cards?q={'x' * 300}", "The search: must have at most 200 characters", "/cards"),
 ]
 
