@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from prometheus_client.registry import Collector
@@ -28,8 +28,8 @@ logger = logging.getLogger("pokewatch.gateway")
 class Server(uvicorn.Server):
     """uvicorn server that drains before it stops.
 
-    On the first SIGTERM or SIGINT, /ready responds with 503. After `drain_seconds`, or on a second
-    signal, the server accepts no more connections.
+    On the first SIGTERM or SIGINT, /ready responds with 503, and connections are closed after their
+    next response. After `drain_seconds`, or on a second signal, the server accepts no more.
     """
 
     def __init__(self, config: uvicorn.Config, app: Gateway, drain_seconds: float) -> None:
@@ -40,6 +40,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         first = not self._assembly.draining
         self._assembly.draining = True
+        cast("type[GuardedProtocol]", self.config.http).keeps_connections = False
         if first and self._drain_seconds:
             asyncio.get_running_loop().call_later(
                 self._drain_seconds, super().handle_exit, sig, frame

@@ -190,6 +190,20 @@ def test_sigterm_completes_open_requests(mlserver: Server, key: NewKey, tmp_path
             assert process.wait(30) in (0, -signal.SIGTERM)
 
 
+def test_connections_are_closed_while_it_drains(mlserver: Server, tmp_path: Path) -> None:
+    """A proxy must not send a request on one as it is closed at the end."""
+    settings = {"POKEWATCH_MLSERVER_URL": mlserver.url, "POKEWATCH_DRAIN_SECONDS": "20"}
+    with started(RUN, tmp_path / "log", **settings) as (process, url), httpx.Client() as client:
+        _wait_until_ready(url)
+        kept = [client.get(f"{url}/{path}").headers.get("connection") for path in ("", "missing")]
+        assert kept == [None, None]
+        process.send_signal(signal.SIGTERM)
+        _wait_until_draining(url)
+        for path, status in (("", 200), ("missing", 404)):
+            response = client.get(f"{url}/{path}")
+            assert (response.status_code, response.headers["connection"]) == (status, "close")
+
+
 @retry(
     stop=stop_after_delay(20),
     wait=wait_fixed(0.05),

@@ -51,6 +51,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """
 
     header_seconds = 10.0
+    keeps_connections = True  # whether they stay open after a response
     error_app: Any
     _deadline: float | None = None  # None while a request is in progress
     _timer: asyncio.TimerHandle | None = None
@@ -109,6 +110,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._deadline = self._head_bytes = None
             self._check_head()
             super().on_headers_complete()
+            self.cycle.keep_alive &= self.keeps_connections
         # Trailers follow. They are not headers (RFC 9110, 6.5.1), so they get a list of their own.
         self.headers = []
 
