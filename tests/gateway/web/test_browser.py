@@ -208,6 +208,22 @@ def test_suggestions_that_come_late_stay_away(browser: Browser, gateway: Gateway
     page.context.close()
 
 
+@pytest.mark.parametrize(
+    ("query", "printed"), [("", False), ("?price=3.50", True)], ids=["no price", "a price"]
+)
+def test_a_form_is_printed_with_its_result_alone(
+    browser: Browser, gateway: Gateway, query: str, printed: bool
+) -> None:
+    page = opened(browser, gateway)
+    page.goto(f"/cards/card_4{query}")
+    page.emulate_media(media="print")
+    expect(page.get_by_role("heading", name="Is this price good?")).to_be_visible(visible=printed)
+    expect(page.get_by_role("button", name="Judge it")).not_to_be_visible()
+    expect(page.get_by_role("heading", name="Tell me")).not_to_be_visible()
+    expect(page.get_by_text("The same as a table")).not_to_be_visible()
+    page.context.close()
+
+
 def test_the_dark_theme_is_not_printed(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway, color_scheme="light")
     page.goto("/cards/card_12")
