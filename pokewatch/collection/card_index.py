@@ -14,6 +14,7 @@ from pokewatch.collection.names import (
     base_key,
     front_key,
     has_parentheses,
+    is_printing,
     name_key,
     number_keys,
     printing_key,
@@ -24,7 +25,7 @@ from pokewatch.valuation.book import PriceBook
 
 _COLUMNS = (
     *("name", "number", "set_name", "set_id", "set_code", "printing", "language"),
-    "game",
+    *("game", "rarity"),
 )
 _SOURCE_PRODUCT = r'"tcgplayer": "?0*(?P<product>[0-9]{1,19})[",}]'
 _OWN_PRODUCT = r"^tcgplayer-(?P<product>[0-9]{1,19})(?:-|$)"
@@ -47,6 +48,7 @@ class IndexedCard(NamedTuple):
     language: str
     game: str
     front: str
+    rarity: str
 
 
 def is_face(base: str, front: str, card: IndexedCard) -> bool:
@@ -65,6 +67,11 @@ def is_plain(card: IndexedCard) -> bool:
     """
     printing = printing_key(card.printing)
     return printing in _PLAIN and not (printing == "foil" and card.game == "magic")
+
+
+def is_rarity(given: str, card: IndexedCard) -> bool:
+    """Return whether a printing is the rarity of a card, and no printing as `Holo Rare` is."""
+    return name_key(given) == name_key(card.rarity) != "" and not is_printing(given)
 
 
 class CardIndex:
@@ -88,7 +95,7 @@ class CardIndex:
         self.set_names: dict[str, str] = {}
         columns = [book.cards.column(name).to_pylist() for name in _COLUMNS]
         for position, (product_id, *row) in enumerate(zip(_products(book), *columns, strict=True)):
-            full_name, number, set_name, set_id, code, printing, language, game = row
+            full_name, number, set_name, set_id, code, printing, language, game, rarity = row
             name = name_key(full_name, number or "")
             card = IndexedCard(
                 name,
@@ -101,6 +108,7 @@ class CardIndex:
                 language or "",
                 game_key(game or ""),
                 front_key(full_name, number or ""),
+                rarity or "",
             )
             self._add(position, card)
             if position % _CARDS_A_STEP == 0:
@@ -110,6 +118,17 @@ class CardIndex:
                 self.products.setdefault(product, []).append(position)
             if product_id:
                 self.by_product.setdefault(product_id, []).append(position)
+
+    def number_of(self, text: str) -> tuple[str, str]:
+        """Return a line's number and the size of its set, as `number_keys` does.
+
+        `199-165` is `199/165` unless a card has such a number.
+        """
+        number, size = number_keys(text)
+        own, _, other = number.partition("-")
+        if own.isdecimal() and other.isdecimal() and number not in self.by_number:
+            return number_keys(f"{own}/{other}")
+        return number, size
 
     def sharing_words(self, words: Sequence[str], count: int) -> list[int]:
         """Return the positions of up to `count` cards whose names share the most words."""

@@ -20,6 +20,13 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+# Of a version, at the end of a name: catalogues write them in parentheses.
+_VERSION = re.compile(
+    r"(?<=\w)(?: ?-)? ((?:alt(?:ernat(?:e|ive))?|full|alternate full) art(?: secret)?(?: rare)?"
+    r"|secret(?: rare)?|(?:rainbow|hyper|(?:special )?illustration) rare|sir|(?:gold )?star"
+    r"|delta species)$",
+    re.IGNORECASE,
+)
 _SPOKEN = {
     *("Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"),
     *("Russian", "Thai", "Indonesian", "Dutch", "Polish"),
@@ -50,6 +57,14 @@ def split_copy(name: str) -> tuple[str, str, str]:
             continue
         name = " ".join(re.sub(rf"[(\[]{re.escape(text)}[)\]]", " ", name).split())
     return name, condition, language
+
+
+def with_version_aside(name: str) -> str:
+    """Return a name with the words of a version that end it in parentheses.
+
+    `Giratina V Alt Art` is `Giratina V (Alt Art)`.
+    """
+    return _VERSION.sub(r" (\1)", name)
 
 
 def split_name(name: str) -> tuple[str, str, str]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Literal
 
-from pokewatch.collection.card_index import CardIndex, Progress, is_face, is_plain
+from pokewatch.collection.card_index import CardIndex, Progress, is_face, is_plain, is_rarity
 from pokewatch.collection.contradictions import NAME, contradiction
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.games import game_key
+from pokewatch.collection.line_names import with_version_aside
 from pokewatch.collection.names import (
     BASE_PRINTING,
     bare_number,
@@ -148,7 +149,9 @@ class Matcher:
         return self._printing(line, found, how)
 
     def _by_words(self, line: CollectionLine) -> Match:
-        number, size = number_keys(line.number)
+        if base_key(line.name, line.number) not in self._index.by_base:
+            line = replace(line, name=with_version_aside(line.name))
+        number, size = self._index.number_of(line.number)
         found, how = self._named(line, number)
         game = game_key(line.game)
         if game:
@@ -264,7 +267,8 @@ class Matcher:
             return Match("matched", run[0], (), how)
         if len(found) == 1:
             only = self._cards[found[0]]
-            if given in ("", BASE_PRINTING) or (given == "normal" and is_plain(only)):
+            named = given not in ("", BASE_PRINTING) and not is_rarity(line.printing, only)
+            if not named or (given == "normal" and is_plain(only)):
                 return Match("matched", found[0], (), f"{how}, its only printing")
         kind = of_kind(given, names)
         if len(kind) == 1:

@@ -82,6 +82,8 @@ _NUMBER_OF = re.compile(r"(?<=\d)OF(?=\d)")
 _NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)++(?=\w*\d)")
 _SPELT = {
     "alt": "alternate",
+    "etb": "elite trainer box",
+    "upc": "ultra premium collection",
     "masterball": "master ball",
     "pokeball": "poke ball",
     "promos": "promo",
@@ -98,7 +100,7 @@ def name_key(name: str, number: str = "") -> str:
     """
     plain = _NUMBER_SUFFIX.sub("", name) if "-" in name else name
     plain = _spelt(plain)
-    words = _words(plain)
+    words = words_of(plain)
     if not _DIGIT.search(plain):
         return " ".join(sorted(words))
     own = set(search_text(number).split())
@@ -201,12 +203,12 @@ def is_plain_holofoil(given: str, others: Sequence[str]) -> bool:
 
 def stamp_words(name: str) -> frozenset[str]:
     """Return the words that make a copy another product than the card, such as `staff`."""
-    return frozenset(_words(name)) & _STAMPS
+    return frozenset(words_of(name)) & _STAMPS
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
     """Return the words of a name, each of several spellings in one; "and" may be written "&"."""
-    text = search_text(name).replace("gold star", "star")
+    text = search_text(name).replace("gold star", "star").replace("level x", "lv x")
     words = (word for word in text.split() if word != "and")
     return [each for word in words for each in _SPELT.get(word, word).split()]
 

@@ -3,11 +3,18 @@
 import re
 from functools import lru_cache
 
+from pokewatch.collection.names import words_of
 from pokewatch.valuation.book.cards import search_text
 
 # A code before the name, those of Japanese sets too: `SWSH07: Evolving Skies`, `S6a: Eevee Heroes`.
 _SET_PREFIX = re.compile(r"^[A-Za-z]{1,6}(?:\d{1,3}[A-Za-z]{0,2}\+?|-P)?\s*:\s*")
 _SET_WORDS = {"pokemon", "tcg", "the", "set", "and", "trading", "card", "game"}
+_SPELT = {
+    "fire red": "firered",
+    "leaf green": "leafgreen",
+    "heart gold": "heartgold",
+    "soul silver": "soulsilver",
+}
 _PROMO_WORDS = {"black", "star", "cards"}
 _ERAS = {
     "svp": ("scarlet", "violet"),
@@ -40,13 +47,20 @@ def set_words(name: str) -> frozenset[str]:
 
     `SVP Black Star Promos` and `SV: Scarlet & Violet Promo Cards` have the same words.
     """
-    words = frozenset(search_text(_SET_PREFIX.sub("", name)).split())
+    text = search_text(_SET_PREFIX.sub("", name))
+    for spaced, usual in _SPELT.items():
+        text = text.replace(spaced, usual)
+    words = frozenset(text.split())
     if words == _GAME:
         return frozenset(_BASE)
+    if words & {"alpha", "beta"}:  # which Scryfall calls limited ones
+        words -= {"limited"}
     if words & {"promo", "promos"}:
         eras = {era for word in words for era in _ERAS.get(word, (word,))}
         words = frozenset(eras - _PROMO_WORDS - {"promos"}) | {"promo"}
         words |= frozenset({"black"} if "white" in eras else ())
+    elif "base" in words:  # `SM Base Set` is `Sun & Moon`
+        words = frozenset(era for word in words for era in _ERAS.get(word, (word,)))
     return words - _SET_WORDS or words
 
 
@@ -83,5 +97,5 @@ def same_set(given: str, other: str, lettered: bool = False) -> bool:
 
 def product_key(name: str, set_name: str) -> str:
     """Return the words of a product's name without those of its set."""
-    words = frozenset(search_text(name).split()) - _SET_WORDS
+    words = frozenset(words_of(name)) - _SET_WORDS
     return " ".join(sorted(words - set_words(set_name)))

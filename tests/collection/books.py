@@ -179,10 +179,11 @@ def book_of_cards(
     cards: Sequence[tuple[str, str, str, str | None, str]],
     game: str | None = None,
     languages: Mapping[str, str] = MappingProxyType({}),
+    rarities: Mapping[str, str] = MappingProxyType({}),
 ) -> PriceBook:
     """Return a book of cards by id, name, set, number and printing.
 
-    They may be of a `game`, and have `languages` by their ids.
+    They may be of a `game`, and have `languages` and `rarities` by their ids.
     """
     ids, names, sets, numbers, printings = zip(*cards, strict=True)
     count = len(cards)
@@ -196,6 +197,7 @@ def book_of_cards(
         "printing": printings,
         "game": [game] * count,
         "language": [languages.get(card) for card in ids],
+        "rarity": [rarities.get(card) for card in ids],
     }
     return _book(folder, given)
 

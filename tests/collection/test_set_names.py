@@ -28,6 +28,13 @@ from tests.collection.books import book_of_cards
         ("Unlimited Edition", "Unlimited Edition", True),
         ("Unlimited Edition", "Beta Edition", False),
         ("Edition", "Unlimited Edition", False),
+        ("Limited Edition Alpha", "Alpha Edition", True),
+        ("Limited Edition Beta", "Alpha Edition", False),
+        ("Limited Edition Beta", "Unlimited Edition", False),
+        ("Heart Gold & Soul Silver", "HeartGold SoulSilver", True),
+        ("Sun & Moon", "SM Base Set", True),
+        ("Sun & Moon", "SM - Unbroken Bonds", False),
+        ("Base Set", "SM Base Set", False),
     ],
 )
 def test_sets(one: str, other: str, same: bool) -> None:
