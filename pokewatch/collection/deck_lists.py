@@ -5,8 +5,10 @@ pattern takes time in proportion to the length of its text.
 """
 
 import re
+from collections.abc import Iterable
 
 from pokewatch.contract import CARD_ID_PATTERN
+from pokewatch.market.tabular.sheet import TableError
 
 _CARD_ID = re.compile(CARD_ID_PATTERN)
 # Pokémon TCG Live, and PTCGO with an asterisk: the code and the number end the line. "PH" is a
@@ -26,6 +28,8 @@ _HEADING = re.compile(
     r"(?: cards)?(?: ?[:-] ?\d{1,3}| ?\(\d{1,3}\)|:)?",
     re.IGNORECASE,
 )
+# Of Yu-Gi-Oh!, as its simulators write them: each number is the passcode of a card.
+_PASSCODE_PARTS = frozenset({"#main", "#extra", "!side"})
 _PRINTINGS = {"PH": "Reverse Holofoil", "F": "Foil", "E": "Etched"}
 
 
@@ -44,6 +48,15 @@ def fields_of(text: str) -> dict[str, str]:
                 fields["printing"] = _PRINTINGS[fields["printing"]]
             return fields
     return {"name": text, "card_id": text if _CARD_ID.fullmatch(text) else ""}
+
+
+def check_passcodes(names: Iterable[str]) -> None:
+    """Raise TableError for a .ydk deck: its passcodes may be ids of other products."""
+    if len(_PASSCODE_PARTS.intersection(names)) > 1:
+        raise TableError(
+            "it is a .ydk deck, whose lines are passcodes of cards, which tell no set",
+            remedy="write a line of each card with its name, set and number",
+        )
 
 
 def is_heading(text: str) -> bool:

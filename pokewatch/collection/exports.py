@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pokewatch.collection.cell_texts import cell_text
 from pokewatch.collection.conditions import condition_of, language_of
-from pokewatch.collection.deck_lists import fields_of, is_heading
+from pokewatch.collection.deck_lists import check_passcodes, fields_of, is_heading
 from pokewatch.collection.grades import grade_of, split_grade
 from pokewatch.collection.headers import (
     CARD_LADDER,
@@ -28,7 +28,7 @@ from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import check_flags, with_flags
 from pokewatch.collection.printings import combined, contradict
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
-from pokewatch.collection.reading_notes import copies_notes, unused_columns, watchlist_notes
+from pokewatch.collection.reading_notes import line_notes, unused_columns
 from pokewatch.collection.repeated_columns import check_columns
 from pokewatch.contract import MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.card_ids import is_total
@@ -130,6 +130,8 @@ def read_collection(sheet: Sheet) -> Collection:
         columns.keys() == {"name"},
         decimal_of([*cells.get("quantity", []), *cells.get("added", [])]),
     )
+    if style.names_alone:
+        check_passcodes([*sheet.names, *cells["name"]])
     lines, refused = [], []
     for row, line in enumerate(sheet.line.tolist()):
         values = {field: column[row] for field, column in cells.items()}
@@ -148,8 +150,7 @@ def read_collection(sheet: Sheet) -> Collection:
         tuple(sorted(refused, key=lambda r: r.line)),
         (
             *sheet.notes,
-            *watchlist_notes(copies, sheet, headers),
-            *copies_notes(copies, sheet, cells),
+            *line_notes(copies, sheet, headers, cells),
             *unused_columns(sheet.names, columns, app),
         ),
     )

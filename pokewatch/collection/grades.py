@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pokewatch.collection.printing_columns import is_yes
 
 _GRADED = re.compile(
-    r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)\b.*\d", re.IGNORECASE
+    r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)(?=[\W\d]).*\d", re.IGNORECASE
 )
 _IN_NAME = re.compile(
     r"[(\[]?\b(?P<grade>(?:psa|bgs|beckett|cgc|sgc)[ -]?"

@@ -1,5 +1,6 @@
 """Notes on how a collection was read, where a user may not expect it."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pokewatch.collection.cell_texts import cell_text
@@ -8,8 +9,30 @@ from pokewatch.market.tabular.sheet import Sheet, shortened
 from pokewatch.wording import counted
 
 _WATCHLIST = "watchlist"
+_REMARKS = frozenset({"notes", "note", "comment", "comments", "remark", "remarks", "tags"})
+_NO_PRICE = re.compile(
+    r"\b(?:signed|autograph\w*|altered|misprint|proxy|proxies|fake|graded|slab(?:bed)?"
+    r"|(?:psa|bgs|cgc|sgc) ?\d)",
+    re.IGNORECASE,
+)
 NO_COPIES = "no column has the number of copies, so each line counts as one"
 _SHOWN_COLUMNS = 20
+
+
+def line_notes(
+    copies: Mapping[int, int],
+    sheet: Sheet,
+    headers: Sequence[str],
+    cells: Mapping[str, Sequence[str]],
+) -> Iterator[str]:
+    """Yield the notes on lines that count copies: on watch lists, remarks and numbers of copies.
+
+    `copies` are those of each line, `headers` the simplified names of the columns, and `cells` the
+    columns by their fields.
+    """
+    yield from watchlist_notes(copies, sheet, headers)
+    yield from remark_notes(copies, sheet, headers)
+    yield from copies_notes(copies, sheet, cells)
 
 
 def copies_notes(
@@ -53,6 +76,27 @@ def watchlist_notes(copies: Collection[int], sheet: Sheet, headers: Sequence[str
         yield (
             f"{lines} {verbs[0]} on your watch list and {verbs[1]} as owned (first line "
             f"{watched[0]}): delete what you do not own"
+        )
+
+
+def remark_notes(copies: Collection[int], sheet: Sheet, headers: Sequence[str]) -> Iterator[str]:
+    """Yield how many lines that count copies have a remark of a copy that has no price.
+
+    `copies` and `headers` are as for `watchlist_notes`. Remarks are text in any words, so that they
+    exclude no line.
+    """
+    remarks = [at for at, header in enumerate(headers) if header in _REMARKS]
+    cells = [sheet.cells[at].to_pylist() for at in remarks]
+    found = [
+        line
+        for line, *texts in zip(sheet.line.tolist(), *cells, strict=True)
+        if line in copies and any(_NO_PRICE.search(cell_text(each, "")) for each in texts)
+    ]
+    if found:
+        yield (
+            f"the remarks of {counted(len(found), 'line')} say that a copy is graded, signed, "
+            f"altered or a proxy, and are not used (first line {found[0]}): delete the lines of "
+            "such copies, which have other prices"
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 from pokewatch.collection.deck_lists import fields_of, is_heading
 from pokewatch.collection.matching import Matcher
 from pokewatch.collection.reading_notes import NO_COPIES
+from pokewatch.market.tabular.sheet import TableError
 from tests.collection.books import hard_book
 from tests.collection.test_exports import read
 
@@ -47,6 +48,12 @@ def test_a_deck_of_the_game_is_matched_by_set_and_number(tmp_path: Path) -> None
         (9, "it is a heading, not a card"),
         (12, "it is a total, not a card"),
     ]
+
+
+@pytest.mark.parametrize("first", ["#created by Player\n", ""])
+def test_the_passcodes_of_a_deck_are_no_ids_of_products(first: str) -> None:
+    with pytest.raises(TableError, match=r"a \.ydk deck, whose lines are passcodes"):
+        read(f"{first}#main\n89631139\n517001\n#extra\n!side\n")
 
 
 def test_a_deck_may_have_names_with_commas() -> None:

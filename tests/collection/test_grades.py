@@ -50,6 +50,9 @@ def test_the_grade_in_a_name(name: str, plain: str, grade: str) -> None:
         ("graded", "no", ""),
         ("graded", "PSA 10", "PSA 10"),
         ("grade", "1", "1"),
+        ("condition", "PSA10", "PSA10"),
+        ("condition", "CGC9.5", "CGC9.5"),
+        ("condition", "Tagged", ""),
     ],
 )
 def test_the_grade_in_columns(header: str, cells: str, grade: str) -> None:

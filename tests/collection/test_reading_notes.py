@@ -29,3 +29,22 @@ def test_lines_on_the_watch_list_are_counted(cells: tuple[str, ...], note: str |
     found = read("\n".join([header, *(line.format(cell) for cell in cells), unowned]))
     end = " (first line 2): delete what you do not own"
     assert found.notes == (() if note is None else (note + end,))
+
+
+@pytest.mark.parametrize(
+    ("remarks", "note"),
+    [
+        (("trade bait", "assigned to Ann", ""), None),
+        (("Signed by the artist", "", "ungraded"), "the remarks of 1 line say"),
+        (("PSA 10", "autographed", ""), "the remarks of 2 lines say"),
+    ],
+)
+def test_remarks_of_copies_without_a_price_are_counted(
+    remarks: tuple[str, ...], note: str | None
+) -> None:
+    line = "International,Mew,001/084,1,Base,Common,Normal,English,Near Mint,1,$1,$1,{}"
+    unowned = "International,Mew,001/084,1,Base,Common,Normal,English,Near Mint,0,$1,$1,signed"
+    lines = [HEADERS["TCG Collector"], *(line.format(each) for each in remarks), unowned]
+    notes = read("\n".join(lines)).notes
+    assert len(notes) == (note is not None)
+    assert note is None or (notes[0].startswith(note) and "(first line 2)" in notes[0])
