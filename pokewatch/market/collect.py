@@ -20,7 +20,7 @@ from pokewatch.errors import (
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.collect_report import CollectReport
 from pokewatch.market.completion import (
-    absent_games,
+    absent_parts,
     completed,
     completed_rejected,
     incomplete_days,
@@ -270,7 +270,7 @@ class _Collection:
         warnings.extend(self.checks.warnings)
         warnings.extend(self.report.doubt_warnings())
         warnings.extend(getattr(self.source, "warnings", ()))
-        warnings.extend(absent_games(self.source.name, self.incomplete, self.report.unchanged))
+        warnings.extend(absent_parts(self.source, self.incomplete, self.report.unchanged))
         warnings.extend(f"{why} ({count:,})" for why, count in sorted(self.report.cleaned.items()))
         if self.without_image:
             cards = counted(len(self.without_image), "card")

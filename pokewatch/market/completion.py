@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources import Source
+from pokewatch.wording import listed
 
 
 def incomplete_days(source: Source, lake: Lake, days: Iterable[date]) -> dict[date, list[str]]:
@@ -89,6 +90,26 @@ def of_games(
     left_out = _card_ids(lake.catalog(), others)
     ours = pc.invert(pc.is_in(prices["card_id"], value_set=left_out))
     return prices.filter(ours), others
+
+
+def absent_parts(
+    source: Source, incomplete: Mapping[date, Sequence[str]], unchanged: Iterable[date]
+) -> list[str]:
+    """Return a text for each part of the market that `unchanged` days lack.
+
+    It is a game that the source does not have, or pages of sets that failed on the day.
+    """
+    days = sorted(incomplete.keys() & set(unchanged))
+    lost_sets = getattr(source, "lost_sets", lambda _: ())
+    lost = {day: pages for day in days if (pages := lost_sets(day))}
+    found = absent_games(source.name, incomplete, days)
+    if lost:
+        pages = sorted({page for pages in lost.values() for page in pages})
+        found.append(
+            f"{source.name} no longer has the prices of {listed(pages, 'pages')}, which failed on "
+            f"{listed(list(map(str, lost)), 'days')}: they are collected if its archive has them"
+        )
+    return found
 
 
 def absent_games(

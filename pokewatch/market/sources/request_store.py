@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from pokewatch.errors import LakeError
@@ -20,6 +20,7 @@ from pokewatch.settings import private_folder
 from pokewatch.wording import counted
 
 DAY_SECONDS = 24 * 3600.0
+KEPT_DAYS = 30  # for which failed pages are remembered
 _TABLES = """
 CREATE TABLE IF NOT EXISTS pages
     (url TEXT PRIMARY KEY, fetched REAL, day TEXT, status INTEGER, body BLOB);
@@ -27,9 +28,10 @@ CREATE TABLE IF NOT EXISTS requests (at REAL);
 CREATE INDEX IF NOT EXISTS requests_at ON requests (at);
 CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL);
 CREATE TABLE IF NOT EXISTS blocks (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL, seconds REAL);
-CREATE TABLE IF NOT EXISTS failures (url TEXT PRIMARY KEY, day TEXT, cause TEXT);
+CREATE TABLE IF NOT EXISTS failed_pages
+    (url TEXT, day TEXT, cause TEXT, PRIMARY KEY (url, day));
 """
-_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'failures'"  # the last one created
+_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'failed_pages'"  # the last one created
 
 
 class NotSentError(Exception):
@@ -157,17 +159,24 @@ class RequestStore:
         return max(0.0, float(row[0] + row[1] - now))
 
     def write_failures(self, day: date, failures: Mapping[str, str]) -> None:
-        """Replace the failed pages of `day`, cause by URL, and forget those of other days."""
+        """Replace the failed pages of `day`, cause by URL.
+
+        Those of other days are kept for KEPT_DAYS, except products, which are not of a day.
+        """
+        oldest = day - timedelta(days=KEPT_DAYS)
         with self._opened() as database:
-            database.execute("DELETE FROM failures")
+            database.execute(
+                "DELETE FROM failed_pages WHERE day = ? OR day < ? OR url LIKE '%/products'",
+                (day.isoformat(), oldest.isoformat()),
+            )
             rows = [(url, day.isoformat(), cause) for url, cause in failures.items()]
-            database.executemany("INSERT INTO failures VALUES (?, ?, ?)", rows)
+            database.executemany("INSERT INTO failed_pages VALUES (?, ?, ?)", rows)
 
     def failures(self, day: date) -> dict[str, str]:
-        """Return the pages of `day` that failed in the last run, cause by URL."""
+        """Return the pages of `day` that failed in its last run, cause by URL."""
         with self._opened() as database:
             rows = database.execute(
-                "SELECT url, cause FROM failures WHERE day = ? ORDER BY url", (day.isoformat(),)
+                "SELECT url, cause FROM failed_pages WHERE day = ? ORDER BY url", (day.isoformat(),)
             ).fetchall()
         return dict(rows)
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
-from pokewatch.errors import MissingAtSourceError, SourceError
+from pokewatch.errors import DamagedDayError, MissingAtSourceError, SourceError
 from pokewatch.market.sources import PriceBatch, RequestUsage
 from pokewatch.market.sources.games import categories_of, game_of, tcgplayer_market
 from pokewatch.market.sources.tcgcsv_archives import TcgcsvArchives
@@ -66,8 +66,12 @@ class TcgcsvSource:
         return self._pages.usage()
 
     def missing_sets(self, day: date) -> list[str]:
-        """Return the pages for `day` that the last run did not get."""
+        """Return the pages for `day` that its last run did not get."""
         return self._live.missing(day)
+
+    def lost_sets(self, day: date) -> list[str]:
+        """Return the pages of prices for `day` that failed until later prices replaced them."""
+        return self._live.missing(day) if day < self._pages.live_day() else []
 
     def catalog(self) -> pa.Table:
         """Return every card with a current price. Raise SourceError."""
@@ -115,6 +119,8 @@ class TcgcsvSource:
             live = self._pages.live_day()
             if day == live:
                 return self._live_rows_or(error, day)
+            if day < live and self._live.missing(day) and not isinstance(error, DamagedDayError):
+                raise MissingAtSourceError(self.name, error.url, error.cause) from error
             if day < live or not isinstance(error, MissingAtSourceError):
                 raise
             raise MissingAtSourceError(

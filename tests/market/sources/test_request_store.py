@@ -5,13 +5,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from pokewatch.errors import LakeError
-from pokewatch.market.sources.request_store import BudgetError, RequestStore, StoredPage
+from pokewatch.market.sources.request_store import KEPT_DAYS, BudgetError, RequestStore, StoredPage
 
 PAGE = StoredPage(1000.0, date(2026, 11, 25), 200, '{"name": "Pokémon"}')
 
@@ -71,7 +71,7 @@ def test_a_block_ends_by_itself(store: RequestStore) -> None:
     assert store.blocked(500.0) == 0  # the clock was set back
 
 
-def test_failed_pages_are_of_one_day(store: RequestStore) -> None:
+def test_failed_pages_are_those_of_each_day(store: RequestStore) -> None:
     day, other = date(2026, 11, 25), date(2026, 11, 26)
     store.write_failures(day, {"http://x/b": "answered 500", "http://x/a": "no answer"})
     assert list(store.failures(day).items()) == [
@@ -80,14 +80,20 @@ def test_failed_pages_are_of_one_day(store: RequestStore) -> None:
     ]
     assert store.failures(other) == {}
 
-    store.write_failures(other, {})
+    store.write_failures(day, {"http://x/a": "no answer", "http://x/products": "no answer"})
+    store.write_failures(other, {"http://x/a": "answered 500"})
+    assert store.failures(day) == {"http://x/a": "no answer"}  # products are not of a day
+    assert store.failures(other) == {"http://x/a": "answered 500"}
+
+    store.write_failures(day + timedelta(days=KEPT_DAYS + 1), {})
     assert store.failures(day) == {}
+    assert store.failures(other) == {"http://x/a": "answered 500"}
 
 
 def test_the_tables_are_added_to_an_older_file(store: RequestStore, tmp_path: Path) -> None:
     store.write_page("http://x/a", PAGE)
     with closing(sqlite3.connect(tmp_path / "requests" / "tcgcsv.com.sqlite")) as database:
-        database.executescript("DROP TABLE blocks; DROP TABLE failures")
+        database.executescript("DROP TABLE blocks; DROP TABLE failed_pages")
 
     assert store.blocked(1000.0) == 0
     assert store.page("http://x/a") == PAGE

@@ -10,6 +10,7 @@ from pokewatch.errors import SourceError
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.tcgcsv import TcgcsvSource
 from tests.market.tcgcsv_server import CARDS, FIRST, GROUPS, Clock, TcgcsvServer, day_sets, run
+from tests.market.upstream import archive_path
 
 Open = Callable[..., TcgcsvSource]
 ALWAYS = 1_000
@@ -73,6 +74,41 @@ def test_the_day_after_collects_all_but_a_set_that_is_not_due(
     assert run(opened(), lake, clock).written == [tomorrow]
     assert lake.day(tomorrow).num_rows == CARDS * len(GROUPS)
     assert server.breaches == []
+
+
+@pytest.mark.integration
+def test_a_set_that_failed_is_reported_until_an_archive_has_it(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    first, path = dict(server.sets), "/tcgplayer/3/7/prices"
+    server.failing.update({path: ALWAYS, "/tcgplayer/3/8/products": ALWAYS})
+    run(opened(), lake, clock)
+    clock.time = clock.time.replace(day=26, hour=21, minute=1)
+    server.failing.clear()
+    server.sets = day_sets(0.5)
+    lost = (
+        f"tcgcsv no longer has the prices of {path}, which failed on {FIRST}: they are collected "
+        "if its archive has them"
+    )
+    for days in (2, 3):
+        report = run(opened(), lake, clock, days)
+        assert lost in report.warnings
+        assert FIRST in report.unchanged
+        clock.sleep(24 * 3600)
+    assert server.breaches == []
+
+    server.failing[archive_path(FIRST)] = ALWAYS
+    server.archive_status = 404
+    assert lost in run(opened(), lake, clock, days=4).warnings
+
+    server.failing.clear()
+    server.open_archive(FIRST, first)
+    clock.sleep(24 * 3600)
+    report = run(opened(), lake, clock, days=5)
+    assert FIRST in report.written
+    assert lake.day(FIRST).num_rows == CARDS * len(GROUPS)
+    assert lost not in report.warnings
+    assert lost not in run(opened(), lake, clock, days=5).warnings
 
 
 @pytest.mark.slow
