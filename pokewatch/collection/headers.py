@@ -16,7 +16,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
         *("nazwa_karty", "nazwa", "kortnavn", "kortnamn", "kort"),
     ),
     "set_name": (
-        *("set_name", "set", "edition_name", "edition", "expansion", "expansion_name"),
+        *("set_name", "setname", "set", "edition_name", "edition", "expansion", "expansion_name"),
         *("card_set", "set_title", "console_name", "erweiterung", "set_expansion", "extension"),
         *("série", "expansión", "colección", "espansione", "coleção", "edição", "uitbreiding"),
         *("セット", "セット名"),
@@ -30,7 +30,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     ),
     "printing": (
         *("printing", "variance", "card_variant", "finish", "foil", "is_foil", "isfoil", "variant"),
-        *("variation", "variante", "foiling", "treatment"),
+        *("variation", "variante", "foiling", "treatment", "extras"),
     ),
     "language": (
         *("language", "card_language", "lang", "idlanguage", "sprache", "langue", "idioma"),
@@ -91,7 +91,7 @@ EXAMPLE = "name,set,number,quantity"
 # Not used, but they tell a header from a line.
 COSTS = ("average_cost_paid", "purchase_price", "price_bought", "my_price", "cost")
 KNOWN_HEADERS = frozenset(COSTS).union(*HEADERS.values())
-FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling"})
+FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling", "extras"})
 
 CARDMARKET = "Cardmarket stock"
 CARD_LADDER = "Card Ladder"

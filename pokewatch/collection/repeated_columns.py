@@ -1,5 +1,6 @@
 """Columns of a collection that say one thing several times: of one name, or one a condition."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from pokewatch.collection.cell_texts import cell_text
@@ -19,12 +20,16 @@ _CONDITIONS = frozenset(
         "damaged",
     ]
 )
+_PRINTING = r"(?:reg|regular|normal|non_?foil|foil|holo|holofoil|reverse|reverse_holo|1st_edition)"
+_COUNT = r"(?:qty|quantity|count|copies)"
+_COPIES_OF_PRINTING = re.compile(rf"{_PRINTING}_{_COUNT}|{_COUNT}_{_PRINTING}")
 
 
 def check_columns(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
     """Raise TableError where columns repeat or divide what one of them should say."""
     _check_repeated(sheet, headers, columns)
     _check_conditions(sheet, headers, columns)
+    _check_printings(sheet, headers)
 
 
 def _check_conditions(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
@@ -38,6 +43,21 @@ def _check_conditions(sheet: Sheet, headers: Sequence[str], columns: Mapping[str
             line=1,
             remedy="write a line of each, with the columns condition and quantity",
         )
+
+
+def _check_printings(sheet: Sheet, headers: Sequence[str]) -> None:
+    """Raise TableError where a column such as `Foil Quantity` has copies of one printing."""
+    for at, header in enumerate(headers):
+        if not _COPIES_OF_PRINTING.fullmatch(header):
+            continue
+        for row, cell in enumerate(sheet.cells[at].to_pylist()):
+            if (text := cell_text(cell, "quantity")) not in ("", "0"):
+                raise TableError(
+                    f"the column {shortened(sheet.names[at])} has {shortened(text)} copies of one "
+                    "printing",
+                    line=int(sheet.line[row]),
+                    remedy="write a line of each printing, with the columns printing and quantity",
+                )
 
 
 def _check_repeated(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:

@@ -64,3 +64,21 @@ def test_other_columns_of_conditions_are_not_used(tmp_path: Path, header: str) -
     cells = ",".join("1" if name == "Quantity" else "" for name in header.split(","))
     (line,) = read(tmp_path, f"Name,{header}\nPikachu,{cells}\n").lines
     assert (line.quantity, line.condition) == (1, "NM")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name,Set,Quantity,Foil Quantity\nMew,Base,1,0\nPikachu,151,2,3\n",
+        "Reg Qty,Foil Qty,Name,Set\n0,,Mew,Base\n1,2,Pikachu,151\n",
+        "Name,Quantity,Quantity Reverse Holo\nMew,1,0\nPikachu,2,1\n",
+    ],
+)
+def test_copies_of_each_printing_in_columns_are_not_left_out(tmp_path: Path, text: str) -> None:
+    with pytest.raises(TableError, match=r"line 3: .* copies of one printing"):
+        read(tmp_path, text)
+
+
+def test_a_column_of_a_printing_without_copies_is_no_fault(tmp_path: Path) -> None:
+    found = read(tmp_path, "Name,Set,Quantity,Foil Quantity\nMew,Base,1,0\nPikachu,151,2,\n")
+    assert [line.quantity for line in found.lines] == [1, 2]

@@ -47,6 +47,18 @@ FILES: dict[str, tuple[str, list[tuple[str, str]]]] = {
             ("Dark Raichu,Team Rocket,83,1,0,0,1", NONE),
         ],
     ),
+    "Helvault": (
+        "collector_number,extras,language,name,quantity,set_code,set_name",
+        [
+            ("25,foil,en,Pikachu,1,mew,151", REVERSE),
+            ("25,,en,Pikachu,2,mew,151", PIKACHU),
+            ("199,foil,en,Charizard ex,1,mew,151", CHARIZARD),
+        ],
+    ),
+    "TopDecked": (
+        "QUANTITY,NAME,SETCODE,SETNAME,NUMBER,FOIL",
+        [("4,Charizard ex,,151,199,1", CHARIZARD), ("1,Pikachu,MEW,151,25,0", PIKACHU)],
+    ),
     "a print run beside the set": (
         "Qty,Name,Number,Edition,Set",
         [
