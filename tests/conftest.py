@@ -3,7 +3,6 @@ import os
 import shutil
 import signal
 import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,9 +105,7 @@ def champion_folder(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_datab
     folder = tmp_path_factory.mktemp("champion")
     (folder / "mlflow").mkdir()
     shutil.copy(empty_mlflow_database, folder / "mlflow" / "mlflow.db")
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        # The filters of the requesting test do not apply to a session's fixture.
-        warnings.simplefilter("ignore")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POKEWATCH_HOME", str(folder))
         Registry().download_book(make_champion().model)
     return folder

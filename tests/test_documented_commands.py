@@ -41,11 +41,6 @@ FLOWS = {
 }
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
-    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-)
-
 
 @dataclass(frozen=True)
 class Documented:

@@ -17,15 +17,6 @@ from tests.conftest import ROOT
 from tests.monitoring.listener import Listener, listening
 from tests.serving.server import free_ports
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore:'imghdr' is deprecated:DeprecationWarning"
-    ),  # Apprise imports it on Python 3.11 and 3.12
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
-
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:

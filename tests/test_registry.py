@@ -19,12 +19,6 @@ from pokewatch.registry_database import StoredVersion, read_alias
 from pokewatch.settings import Home, RegistrySettings
 from tests.serving.books import make_book
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
-
 DATA_VERSION = "d" * 32
 
 

@@ -16,12 +16,6 @@ from pokewatch.errors import RegistryError
 from pokewatch.registry import Registry
 from pokewatch.registry_database import ensure
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
-
 _WHOLE_BYTES = 900_000  # the size of MLflow's empty database, or less
 
 # MLflow is imported before the word is given, so that what a sweep measures is the making alone.

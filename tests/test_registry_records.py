@@ -12,10 +12,6 @@ from pokewatch.registry import Registry
 from pokewatch.registry_records import RegistryRecords
 from tests.answering import answering
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 
 def test_records_are_numbered_in_order_and_keep_their_tags(registry_home: Path) -> None:
     records = RegistryRecords(Registry(), "experiment")

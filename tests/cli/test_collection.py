@@ -14,12 +14,10 @@ from pokewatch.collection.matching import Matcher
 from pokewatch.collection.worth import value_collection
 from pokewatch.csv_cells import BYTE_ORDER_MARK
 from pokewatch.valuation.book import PriceBook
-from tests.cli.commands import of_the_pipeline, run
+from tests.cli.commands import run
 from tests.collection.books import book_of_ids, collection_book
 from tests.collection.exports_by_app import EXPORTS
 from tests.collection.test_exports import read
-
-pytestmark = of_the_pipeline
 
 HARD_NAMES = (
     *("Charizard [Reverse Holo] #4", "Charizard (Shadowless)", "Pikachu [Staff]", "'Tis", "-5"),

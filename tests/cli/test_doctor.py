@@ -14,10 +14,8 @@ from pokewatch.cli.lake_checks import _collect_command
 from pokewatch.registry import Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
-from tests.cli.commands import of_the_pipeline, run, run_json
+from tests.cli.commands import run, run_json
 from tests.s3 import reach
-
-pytestmark = of_the_pipeline
 
 
 def test_the_doctor_finds_no_fault_in_a_healthy_home(champion_home: Path) -> None:
@@ -109,7 +107,6 @@ def test_the_doctor_names_damaged_files_and_the_command_that_replaces_them(home:
     assert found()["prices: simulated-5-0"]["state"] == "ok"
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise's
 def test_the_doctor_names_addresses_of_notifications_that_are_none(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,10 +13,6 @@ from tests.experiments.books import register, register_pair
 from tests.experiments.test_event_rates import event, write
 from tests.monitoring.test_calibration import panel
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 
 @pytest.fixture
 def registry(registry_home: Path, tmp_path: Path) -> Registry:

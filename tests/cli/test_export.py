@@ -6,9 +6,7 @@ import pandas as pd
 import pytest
 
 from pokewatch.valuation.book import PriceBook
-from tests.cli.commands import of_the_pipeline, run, run_json
-
-pytestmark = of_the_pipeline
+from tests.cli.commands import run, run_json
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])

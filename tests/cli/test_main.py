@@ -11,9 +11,7 @@ import click
 import pytest
 
 from pokewatch.cli.main import main
-from tests.cli.commands import of_the_pipeline, run
-
-pytestmark = of_the_pipeline
+from tests.cli.commands import run
 
 
 @pytest.mark.parametrize(

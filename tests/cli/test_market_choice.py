@@ -9,9 +9,7 @@ import pytest
 from pokewatch.cli.market_choice import first_registry
 from pokewatch.registry import Registry
 from tests.champion import make_champion
-from tests.cli.commands import of_the_pipeline, run
-
-pytestmark = of_the_pipeline
+from tests.cli.commands import run
 
 
 @pytest.mark.slow

@@ -14,13 +14,7 @@ from pokewatch.registry import CHAMPION, PREVIOUS, Registry
 from tests.deploy.versions import register_book
 from tests.monitoring.listener import listening
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),  # of Apprise
-]
+pytestmark = pytest.mark.integration
 
 ROLLBACK = [str(Path(sys.executable).with_name("pokewatch")), "rollback"]
 

@@ -3,9 +3,7 @@
 import numpy as np
 
 from pokewatch.valuation.book import PriceBook
-from tests.cli.commands import of_the_pipeline, run, run_json
-
-pytestmark = of_the_pipeline
+from tests.cli.commands import run, run_json
 
 
 def test_search_finds_cards_by_words(book: PriceBook) -> None:

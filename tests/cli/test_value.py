@@ -14,9 +14,7 @@ import pytest
 from pokewatch.cli import card_choice, output
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
-from tests.cli.commands import of_the_pipeline, run, run_json
-
-pytestmark = of_the_pipeline
+from tests.cli.commands import run, run_json
 
 
 def card_at(book: PriceBook, position: int) -> dict[str, Any]:

@@ -10,11 +10,9 @@ from pokewatch.valuation.book import PriceBook
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.store import NewWatch, WatchStore
-from tests.cli.commands import of_the_pipeline, run
+from tests.cli.commands import run
 
 NEW = "0123456789ab"  # the id of a key
-
-pytestmark = of_the_pipeline
 
 
 @pytest.fixture

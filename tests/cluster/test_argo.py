@@ -20,10 +20,7 @@ from tests.cluster.pod_security import restricted_violations
 from tests.k8s.rendering import K8S, rendered_overlay
 from tests.wheel import version
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
-]
+pytestmark = pytest.mark.integration
 
 IMAGE = f"pokewatch/pipeline:{version()}"
 SECRETS = [{"secretRef": {"name": "pokewatch-pipeline"}}]

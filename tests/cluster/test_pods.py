@@ -28,16 +28,7 @@ from tests.s3 import CREDENTIALS
 from tests.serving.server import free_ports
 from tests.tools import require_tool
 
-pytestmark = [
-    pytest.mark.pods,
-    pytest.mark.timeout(2400),
-    pytest.mark.filterwarnings(
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning"
-    ),  # DVC's use of pygtrie
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
+pytestmark = [pytest.mark.pods, pytest.mark.timeout(2400)]
 
 CARDS, DAYS, LAST = 400, 70, "2026-01-31"  # as many cards as make two of the shards hold some
 SHARDS = 10

@@ -18,12 +18,6 @@ from tests.deploy.upstream import Upstream
 from tests.deploy.versions import champion_of, register_book
 from tests.serving.books import FACTS, catalog, rows
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
-
 
 def test_a_version_without_its_book_does_not_replace_the_champion(
     registry: Registry, tmp_path: Path

@@ -15,12 +15,6 @@ from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
 from tests.deploy.versions import champion_of, register_book
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
-
 
 @pytest.mark.parametrize(
     ("count", "days", "facts", "reason"),

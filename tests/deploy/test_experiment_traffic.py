@@ -28,12 +28,7 @@ from tests.deploy.replicas import MARKET, Replica, addresses, no_canary
 from tests.deploy.versions import champion_of
 from tests.experiments.books import register_pair
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
+pytestmark = pytest.mark.integration
 NAME = "experiment-1-1"
 
 

@@ -18,12 +18,7 @@ from tests.deploy.test_transaction_killed import Served, reset, state
 from tests.deploy.versions import champion_of, register_book
 from tests.polling import eventually
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
+pytestmark = pytest.mark.integration
 
 AT_THE_MOVE = 3  # the write of a deploy before it moves the champion: take, BEFORE, this beat
 

@@ -17,15 +17,6 @@ from tests.deploy.versions import champion_of
 from tests.monitoring.listener import Listener
 from tests.serving.server import free_ports
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-    pytest.mark.filterwarnings(
-        "ignore:'imghdr' is deprecated:DeprecationWarning"
-    ),  # Apprise imports it on Python 3.11 and 3.12
-]
-
 
 def test_a_rollback_serves_the_previous_champion_everywhere(registry: Registry) -> None:
     def champion() -> str:

@@ -20,15 +20,7 @@ from tests.deploy.versions import champion_of
 from tests.monitoring.listener import Listener
 from tests.serving.server import free_ports
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-    pytest.mark.filterwarnings(
-        "ignore:'imghdr' is deprecated:DeprecationWarning"
-    ),  # Apprise imports it on Python 3.11 and 3.12
-]
+pytestmark = pytest.mark.integration
 
 
 def test_every_address_follows(registry: Registry) -> None:

@@ -25,12 +25,7 @@ from tests.deploy.replicas import MARKET, Replica, addresses, no_canary
 from tests.deploy.versions import champion_of, register_book
 from tests.polling import eventually
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture

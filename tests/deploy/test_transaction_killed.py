@@ -20,12 +20,7 @@ from tests.deploy.upstream import Upstream
 from tests.deploy.versions import champion_of, register_book
 from tests.polling import eventually
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
+pytestmark = pytest.mark.integration
 
 
 class Served(Upstream):

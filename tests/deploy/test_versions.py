@@ -2,15 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from pokewatch.deploy.versions import is_registered, version_of
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
 from tests.deploy.versions import register_book
-
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
 
 
 def test_a_version_that_was_deleted_is_not_registered(registry_home: Path, tmp_path: Path) -> None:

@@ -12,10 +12,6 @@ from pokewatch.registry import CHAMPION, NOT_EVALUATED, RegisteredModel, Registr
 from tests.experiments.books import register
 from tests.experiments.standings import day_result
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 RULE = Rule(horizon=7, longest=90, coverage=(0.8, 0.95))
 
 

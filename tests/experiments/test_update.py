@@ -15,10 +15,6 @@ from pokewatch.registry import CHAMPION, RegisteredModel, Registry
 from tests.experiments.books import register, register_pair
 from tests.monitoring.test_calibration import day, panel
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 QUICK = Rule(horizon=7, shortest=1, threshold=1.5, coverage=(0.5, 1.0))
 
 

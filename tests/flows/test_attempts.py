@@ -15,7 +15,6 @@ from pokewatch.settings import VersionSettings
 from tests.conftest import ROOT
 
 
-@pytest.mark.filterwarnings("ignore:The _yaml extension")  # Metaflow imports it
 def test_a_task_is_in_progress_and_stores_nothing_while_runs_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,7 +37,6 @@ def test_a_task_is_in_progress_and_stores_nothing_while_runs_are_removed(
     assert not beginning.is_alive()
 
 
-@pytest.mark.filterwarnings("ignore:The _yaml extension")
 def test_a_card_is_created_in_the_process_of_its_task_where_cards_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,7 +80,6 @@ def test_a_card_is_created_in_the_process_of_its_task_where_cards_are(
     assert output.endswith(b"OSError: no space left\n")
 
 
-@pytest.mark.filterwarnings("ignore:The _yaml extension")
 @pytest.mark.parametrize("ended", [True, False], ids=["ended", "failed"])
 def test_whether_a_run_ended_is_known_where_its_home_was_moved_to(
     ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -106,7 +103,6 @@ def test_whether_a_run_ended_is_known_where_its_home_was_moved_to(
         _require_unfinished(here, "1")
 
 
-@pytest.mark.filterwarnings("ignore:The _yaml extension")
 def test_an_artifact_that_a_power_failure_left_empty_is_stored_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,10 +2,6 @@ import pytest
 
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The _yaml extension module:DeprecationWarning"
-)  # Metaflow's import of it
-
 
 @pytest.fixture(autouse=True)
 def flows_path(monkeypatch: pytest.MonkeyPatch) -> None:

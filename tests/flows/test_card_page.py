@@ -47,7 +47,6 @@ def every_plot() -> list[Spec]:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:The _yaml extension")
 def test_every_plot_is_drawn_and_fits_a_narrow_screen(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

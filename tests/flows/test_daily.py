@@ -7,7 +7,6 @@ from pokewatch.valuation.cpu_count import cpu_count
 from tests.conftest import ROOT
 
 
-@pytest.mark.filterwarnings("ignore:The _yaml extension")
 @pytest.mark.parametrize(
     ("target", "given", "expected"),
     [("local", None, str(cpu_count())), ("local", "5", "5"), ("kubernetes", None, None)],

@@ -8,12 +8,6 @@ import pytest
 from pokewatch.cli.flows import STEPS_OF_SEVERAL
 from tests.conftest import ROOT
 
-# Metaflow imports the extension, and reads flows with what Python 3.12 deprecates.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The _yaml extension",
-    "ignore:.* will be removed in Python 3.14:DeprecationWarning",
-)
-
 
 @pytest.fixture
 def flows(monkeypatch: pytest.MonkeyPatch) -> list[Any]:

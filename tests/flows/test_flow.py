@@ -11,11 +11,6 @@ from tests.conftest import ROOT
 _DETERMINED = re.compile(r"\bself\.(source|seed|file|categories)\b")
 
 
-# Metaflow imports the extension, and reads flows with what Python 3.12 deprecates.
-@pytest.mark.filterwarnings(
-    "ignore:The _yaml extension",
-    "ignore:.* will be removed in Python 3.14:DeprecationWarning",
-)
 def test_the_experiment_of_a_named_market_has_its_challenger_evaluated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

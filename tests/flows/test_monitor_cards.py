@@ -9,10 +9,6 @@ from tests.conftest import ROOT
 from tests.experiments.standings import standing
 from tests.experiments.test_event_rates import event, write
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The _yaml extension module:DeprecationWarning"
-)  # Metaflow's import of it
-
 
 @pytest.fixture(autouse=True)
 def flows_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,10 +23,6 @@ from tests.polling import eventually
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import models_folder, point_at
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 TAGS = {"data_version": "dv"}
 
 

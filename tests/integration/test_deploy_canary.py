@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +16,7 @@ from tests.serving.books import FACTS, make_book
 from tests.serving.faulty import FAILING, SLOW, WRONG
 from tests.serving.server import Server, columns, infer, models_folder, running, tensor
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-    pytest.mark.filterwarnings(
-        "ignore:'imghdr' is deprecated:DeprecationWarning"
-    ),  # Apprise asks for it on Python 3.11 and 3.12
-]
+pytestmark = pytest.mark.integration
 
 SHIFTED, GOOD = "5", "6"
 
@@ -44,8 +35,7 @@ def deployed(
     folder = tmp_path_factory.mktemp("deployed")
     (folder / "mlflow").mkdir()
     shutil.copy(empty_mlflow_database, folder / "mlflow" / "mlflow.db")
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a module's fixture does not see the filters of the tests
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POKEWATCH_HOME", str(folder))
         registry = Registry()
         for number in range(1, 7):

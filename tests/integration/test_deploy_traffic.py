@@ -1,7 +1,6 @@
 """A deploy to two real MLServers in steps, seen by the callers of a gateway."""
 
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,12 +21,7 @@ from tests.gateway.conftest import Gateway, gateway_at
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, models_folder, running
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
+pytestmark = pytest.mark.slow
 CALLERS = 24
 PATIENT: dict[str, Any] = {"canary_seconds": 20, "upstream_seconds": 20, "deadline_seconds": 30}
 
@@ -81,8 +75,7 @@ def register(registry: Registry, folder: Path, **tags: str) -> str:
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     """Two MLServers that serve version 1 of two."""
     folder = tmp_path_factory.mktemp("traffic")
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a module's fixture does not see the filters of the tests
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POKEWATCH_HOME", str(folder))
         registry = Registry()
         for number in (1, 2):

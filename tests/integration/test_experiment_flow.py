@@ -13,10 +13,6 @@ from pokewatch.registry_records import EXPERIMENT
 from tests.experiments.test_event_rates import event, write
 from tests.integration.flow import FLOW, card_text, last_card, run_flow
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 MARKET = ("--cards", "120", "--days", "60")
 SETTINGS: dict[str, Any] = {
     "POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9",

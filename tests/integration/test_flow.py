@@ -10,10 +10,7 @@ from pokewatch.errors import NoChampionError
 from pokewatch.registry import Registry
 from tests.integration.flow import card_text, last_card, run_flow
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
-]
+pytestmark = pytest.mark.integration
 
 SMALL = ("--cards", "120", "--days", "60", "--to", "2026-01-31")
 NO_SERVER: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}

@@ -9,10 +9,7 @@ from pokewatch.settings import RegistrySettings
 from tests.integration.flow import run_flow
 from tests.monitoring.listener import listening
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
-]
+pytestmark = pytest.mark.integration
 
 BRANCH = Path(__file__).with_name("branch_flow.py")
 

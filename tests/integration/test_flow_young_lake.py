@@ -16,13 +16,7 @@ from pokewatch.registry import NOT_EVALUATED, Registry
 from tests.integration.flow import card_text, last_card, run_flow
 from tests.integration.stack import served
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CARDS = range(1, 201)
 NO_SERVER: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}

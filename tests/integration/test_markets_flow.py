@@ -13,10 +13,6 @@ from pokewatch.settings import RegistrySettings
 from tests.integration.flow import FLOW, card_text, last_card, run_flow
 from tests.monitoring.listener import listening
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 MARKETS = FLOW.with_name("markets.py")
 NO_SERVER: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
 TO = date(2026, 1, 31)

@@ -25,12 +25,7 @@ from tests.serving.server import (
     wait_until,
 )
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
+pytestmark = pytest.mark.integration
 
 CARD = tensor("card_id", ["card_4"])
 

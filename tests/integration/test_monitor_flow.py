@@ -14,10 +14,6 @@ from tests.integration.flow import FLOW, card_text, last_card, run_flow
 from tests.monitoring.listener import listening
 from tests.monitoring.markets import fill
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 MONITOR = FLOW.with_name("monitor.py")
 FIRST, QUIET = date(2025, 6, 23), date(2025, 12, 20)
 MARKET = ("--cards", "200")

@@ -38,13 +38,7 @@ from tests.integration.stack import Served, environment_of, served
 from tests.serving.server import MODELS, free_ports
 from tests.tools import require_tool
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow on SQLAlchemy 2.1
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-    ),
-]
+pytestmark = pytest.mark.integration
 
 FIELDS = {
     "card_id", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper",

@@ -13,10 +13,6 @@ from pokewatch.registry import LAST_DAY, Registry
 from pokewatch.settings import RegistrySettings
 from tests.integration.week import Week
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600)

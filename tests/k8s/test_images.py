@@ -18,16 +18,7 @@ from tests.conftest import ROOT
 from tests.serving.server import free_ports
 from tests.tools import require_tool
 
-pytestmark = [
-    pytest.mark.pods,
-    pytest.mark.timeout(1800),
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-    pytest.mark.filterwarnings(
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning"
-    ),  # DVC's use of pygtrie
-]
+pytestmark = [pytest.mark.pods, pytest.mark.timeout(1800)]
 
 LOOK = """
 import importlib.util as u, json, os, sys

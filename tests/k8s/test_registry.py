@@ -32,13 +32,7 @@ from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, free_ports, infer, models_folder, running, tensor
 from tests.valuation.test_track_record import forecasts
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.filterwarnings(
-        "ignore:'imghdr' is deprecated:DeprecationWarning"
-    ),  # Apprise asks for it on Python 3.11 and 3.12
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 BIN = Path(sys.executable).parent
 

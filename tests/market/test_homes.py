@@ -16,11 +16,6 @@ from pokewatch.settings import Home
 from pokewatch.valuation.book import PriceBook
 from tests.champion import make_champion
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
-    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-)
-
 WORST = "a#b?c$HOME %20 k\u00e4se 'q'"
 NAMES = [
     WORST,

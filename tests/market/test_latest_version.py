@@ -21,10 +21,6 @@ from pokewatch.retention.data_versions import remove_unused_files
 from pokewatch.settings import Home, VersionSettings
 from tests.s3 import reach
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-)
-
 OLD, NEW = "a" * 32, "b" * 32
 
 

@@ -14,10 +14,6 @@ from pokewatch.errors import VersionError
 from pokewatch.market.versions import DataVersions
 from pokewatch.settings import VersionSettings
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:_NoneStep.value will soon raise:DeprecationWarning"
-)  # DVC's use of pygtrie
-
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {

@@ -21,10 +21,7 @@ from pokewatch.valuation.panel import Panel
 from tests.serving.books import FACTS, catalog
 from tests.valuation.panels import long_table, panel_from
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
-]
+pytestmark = pytest.mark.integration
 
 CARDS, DAYS = 20, 60
 FIRST = np.datetime64("2025-01-06")

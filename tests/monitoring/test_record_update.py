@@ -21,10 +21,7 @@ from pokewatch.valuation.track_record import (
 )
 from tests.monitoring.test_calibration import CARDS, day, panel, register
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
-]
+pytestmark = pytest.mark.integration
 
 FAILED = Check("drift of moves", "< 0.25", "0.900", False, "prices move more, or less, than before")
 

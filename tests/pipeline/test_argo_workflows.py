@@ -14,10 +14,6 @@ from pokewatch.pipeline import argo_workflows
 from pokewatch.pipeline.argo_workflows import run_workflow
 from tests.answering import answering
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The _yaml extension module is now located:DeprecationWarning"
-)  # Metaflow's YAML
-
 PARAMETERS = {"market": "simulated-1", "days": 60, "replace": False, "candidates": ""}
 PATH = "/apis/argoproj.io/v1alpha1/namespaces/flows/workflows"
 

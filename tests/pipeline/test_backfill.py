@@ -14,10 +14,7 @@ from pokewatch.pipeline.collect import collect_prices
 from pokewatch.pipeline.processing import process_shard
 from tests.market.upstream import price, running
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning"),
-]
+pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,6 @@ from pokewatch.market.latest_version import LatestVersions
 from pokewatch.pipeline.collect import collect_prices, daily_figures, validate
 from pokewatch.pipeline.storage import open_raw_lake
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
-    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-    "ignore:'imghdr' is deprecated:DeprecationWarning",  # imported by Apprise
-)
-
 
 def test_the_same_days_collected_twice_are_the_same_version(home: Path) -> None:
     first, second = (

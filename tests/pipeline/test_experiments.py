@@ -30,12 +30,6 @@ from tests.champion import make_champion
 from tests.experiments.books import register, register_pair
 from tests.monitoring.listener import listening
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
-    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-    "ignore:'imghdr' is deprecated:DeprecationWarning",  # imported by Apprise
-)
-
 
 @pytest.fixture
 def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:

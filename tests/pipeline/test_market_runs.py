@@ -22,10 +22,7 @@ from pokewatch.pipeline.market_runs import (
 from pokewatch.registry import CHAMPION, LAST_DAY, Registry
 from pokewatch.settings import RegistrySettings
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
-]
+pytestmark = pytest.mark.integration
 
 FLOW = """
 import os, sys

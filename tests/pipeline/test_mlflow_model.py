@@ -12,13 +12,7 @@ from pokewatch.registry import Registry
 from pokewatch.settings import RegistrySettings
 from tests.champion import Champion, make_champion
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow on SQLAlchemy 2.1
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-    ),
-]
+pytestmark = pytest.mark.integration
 
 PROGRAM = """
 import json, sys

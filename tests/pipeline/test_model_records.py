@@ -18,13 +18,7 @@ from pokewatch.pipeline.model_records import (
 from pokewatch.registry import Registry
 from tests.champion import make_champion
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow on SQLAlchemy 2.1
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-    ),
-]
+pytestmark = pytest.mark.integration
 
 PASSED = Check("mape", "<= 15%", "4.2%", True, "mean error")
 FAILED = Check("interval coverage", "0.86 to 0.94", "0.70", False, "the interval is too narrow")

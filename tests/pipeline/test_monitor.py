@@ -47,18 +47,7 @@ from tests.experiments.test_event_rates import event, write
 from tests.monitoring.listener import Listener, listening
 from tests.monitoring.markets import START, fill, market
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-    pytest.mark.filterwarnings(
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning"
-    ),  # DVC's use of pygtrie
-    pytest.mark.filterwarnings(
-        "ignore:'imghdr' is deprecated:DeprecationWarning"
-    ),  # imported by Apprise
-]
+pytestmark = pytest.mark.integration
 
 CARDS = 600
 SHORT = 75  # days before the change, in the quick tests

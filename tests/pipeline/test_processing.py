@@ -19,14 +19,7 @@ from pokewatch.valuation.processed import read_processed
 from pokewatch.valuation.valued_days import valued_days
 from tests.serving.books import FACTS
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow on SQLAlchemy 2.1
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-        "ignore:'imghdr' is deprecated:DeprecationWarning",  # imported by Apprise
-    ),
-]
+pytestmark = pytest.mark.integration
 
 
 def test_the_data_version_does_not_depend_on_the_shards(home: Path) -> None:

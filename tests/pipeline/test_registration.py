@@ -21,11 +21,6 @@ from tests.champion import MODEL, make_champion, prepare
 from tests.deploy.processes import Writes, start
 from tests.monitoring.rulebook import rules
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
-    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-)
-
 TAGS = {"metaflow_run_id": "run-7", "metaflow_flow": "PokeWatchFlow"}
 
 Prepared = tuple[Any, Any, Any, Any]

@@ -16,14 +16,7 @@ from pokewatch.registry import Registry
 from tests.champion import make_champion
 from tests.monitoring.listener import listening
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow on SQLAlchemy 2.1
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-        "ignore:'imghdr' is deprecated:DeprecationWarning",  # imported by Apprise
-    ),
-]
+pytestmark = pytest.mark.integration
 
 
 def test_a_refusal_is_reported_with_its_figures(

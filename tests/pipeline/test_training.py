@@ -10,14 +10,7 @@ from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
 from pokewatch.pipeline.training import evaluate_candidate, too_long, train, trials
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow on SQLAlchemy 2.1
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-        "ignore:'imghdr' is deprecated:DeprecationWarning",  # imported by Apprise
-    ),
-]
+pytestmark = pytest.mark.integration
 
 
 def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:

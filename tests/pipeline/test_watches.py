@@ -15,11 +15,6 @@ from pokewatch.watches.store import LOCAL, NewWatch, WatchStore
 from tests.monitoring.listener import Listener, listening
 from tests.polling import eventually
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
-    "ignore:'imghdr' is deprecated:DeprecationWarning",  # imported by Apprise
-)
-
 
 @pytest.fixture
 def watched(champion_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:

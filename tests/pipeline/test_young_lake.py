@@ -27,13 +27,7 @@ from pokewatch.valuation.evaluation.runner import Evaluation
 from pokewatch.valuation.evaluation.young import Unevaluated
 from pokewatch.valuation.signals import value_cards
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow on SQLAlchemy 2.1
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-    ),
-]
+pytestmark = pytest.mark.integration
 
 FIRST = date(2026, 1, 1)
 HORIZON = 7

@@ -20,12 +20,7 @@ from pokewatch.retention.data_versions import YOUNG, is_owned, remove_unused_fil
 from pokewatch.settings import VersionSettings
 from tests.s3 import reach
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-    ),
-]
+pytestmark = pytest.mark.integration
 
 NOW = datetime.now(UTC)
 LATER, LATEST = NOW + 2 * YOUNG, NOW + 4 * YOUNG

@@ -24,10 +24,7 @@ from pokewatch.retention.model_books import (
 from pokewatch.retention.tidy import tidy
 from pokewatch.settings import RegistrySettings
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
-]
+pytestmark = pytest.mark.integration
 
 NOW = datetime.now(UTC)
 KEEP = timedelta(days=60)

@@ -21,15 +21,7 @@ from pokewatch.retention.tidy import tidy
 from pokewatch.settings import RegistrySettings, RetentionSettings
 from tests.champion import make_champion
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-    pytest.mark.filterwarnings(
-        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
-    ),
-]
+pytestmark = pytest.mark.integration
 
 
 @pytest.mark.slow

@@ -19,9 +19,6 @@ def test_an_unresponsive_registry_times_out(home: Path) -> None:
         fetch_version(0.001)
 
 
-@pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
 def test_the_champion_carries_the_monitoring_figures(home: Path, champion_folder: Path) -> None:
     shutil.copytree(champion_folder, home, dirs_exist_ok=True)
     assert fetch_version(120).state == ""

@@ -9,12 +9,6 @@ from pokewatch.serving.markets import markets_to_serve
 from pokewatch.settings import RegistrySettings
 from tests.serving.books import make_book
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
-
 
 def register(market: str, folder: Path, *, champion: bool = True) -> None:
     registry = Registry(RegistrySettings.read(market=market))

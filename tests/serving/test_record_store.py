@@ -22,10 +22,6 @@ from pokewatch.valuation.track_record import (
 )
 from tests.valuation.test_track_record import forecasts
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy:DeprecationWarning"
-)  # MLflow's models on SQLAlchemy 2.1
-
 
 def run_of(registry: Registry, folder: Path) -> str:
     (folder / "book").mkdir(exist_ok=True)

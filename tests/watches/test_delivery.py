@@ -30,10 +30,6 @@ from tests.watches.conftest import Clock
 from tests.watches.markets import CARD, book_of
 from tests.watches.receiver import Manner, Receiver
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:'imghdr' is deprecated:DeprecationWarning"
-)  # Apprise asks for it on Python 3.11 and 3.12
-
 
 @pytest.fixture
 def deliverer(outbox: Outbox, clock: Clock, receiver: Receiver) -> Deliverer:

@@ -28,11 +28,6 @@ from tests.polling import eventually
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, columns, infer, models_folder, started, tensor, wait_until
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy:DeprecationWarning"
-    ),  # MLflow's models on SQLAlchemy 2.1
-]
 CARDS = 40
 _VOLATILE = re.compile(r'"(?:as_of|request_id)":"[^"]*"')
 MARKETS = {"simulated-1": "USD", "file-trend": "EUR", "magic-tcgplayer-usd": "USD"}
