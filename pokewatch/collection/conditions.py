@@ -156,6 +156,10 @@ _LANGUAGES = {
     "cn": "Chinese",
     "international": "English",
 }
+# The languages, other than English, that the names of cards and sets may contain.
+FOREIGN_LANGUAGES = (set(_LANGUAGES.values()) - {"English"}) | {
+    *("Thai", "Indonesian", "Dutch", "Polish"),
+}
 
 
 def condition_of(text: str, european: bool = False) -> Condition | None:

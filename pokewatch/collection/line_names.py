@@ -7,7 +7,7 @@ may begin.
 
 import re
 
-from pokewatch.collection.conditions import language_of
+from pokewatch.collection.conditions import FOREIGN_LANGUAGES, language_of
 from pokewatch.collection.names import is_common_printing, is_printing
 
 _NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)|(?:\s-)?\s(\w{0,4}\d{1,3}/\w{0,4}\d{1,3})$")
@@ -27,10 +27,6 @@ _VERSION = re.compile(
     r"|delta species)$",
     re.IGNORECASE,
 )
-_SPOKEN = {
-    *("Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"),
-    *("Russian", "Thai", "Indonesian", "Dutch", "Polish"),
-}
 _CODE = 2  # letters of the code of a language, which may be words of a name, too
 
 
@@ -39,7 +35,7 @@ def split_set(name: str) -> tuple[str, str]:
     words = name.split()
     for at in (0, 1, -1):
         word = words[at].strip("()[]") if len(words) > 1 else ""
-        if word in _SPOKEN:
+        if word in FOREIGN_LANGUAGES:
             return " ".join(each for each in words if each != words[at]), word
     return name, ""
 
@@ -51,7 +47,7 @@ def split_copy(name: str) -> tuple[str, str, str]:
         spoken = language_of(text) if len(text) > _CODE or text == "JP" else ""
         if _CONDITION.fullmatch(text.strip()):
             condition = text.strip()
-        elif spoken in _SPOKEN:
+        elif spoken in FOREIGN_LANGUAGES:
             language = spoken
         else:
             continue

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.errors import BookError, RegistryError
+from pokewatch.monitoring.outcomes import read_book
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import STATUSES, PriceBook
 from pokewatch.valuation.evaluation.reliability import reliability
@@ -156,7 +156,7 @@ def forecasts_on(
     ]
     if served:
         model = max(served, key=lambda each: (each.tags[LAST_DAY], each.tags[DEPLOYED_AT]))
-        found = book if model.digest == champion.digest else _opened(registry, model)
+        found = book if model.digest == champion.digest else read_book(registry, model.version)
         if found is not None and _prices_of(found) == _prices_of(book):
             return PastForecasts(model.version, found, found.last_day, served=True)
     return (
@@ -164,15 +164,6 @@ def forecasts_on(
         if book.first_day <= day <= book.last_day
         else None
     )
-
-
-def _opened(registry: Registry, model: RegisteredModel) -> PriceBook | None:
-    """Return the book of a version, None where it cannot be read: that is logged."""
-    try:
-        return registry.open_book(model)
-    except (BookError, RegistryError) as error:
-        logger.error("model version %s cannot be judged: %s", model.version, error)
-        return None
 
 
 def calibrate(panel: Panel, past: PastForecasts, lag: int) -> Calibration | None:

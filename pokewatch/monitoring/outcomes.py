@@ -1,18 +1,31 @@
 """The forecasts that champions issued, and the prices that followed."""
 
+import logging
 from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel
+from pokewatch.errors import BookError, RegistryError
+from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
 from pokewatch.valuation.panel import Bools, Floats, Panel
 from pokewatch.valuation.signals import configured_thresholds, decide_quotes
 from pokewatch.valuation.track_record import FORECAST_SCHEMA, LATE, OTHER_MARKET, Issue
+
+logger = logging.getLogger("pokewatch.monitoring")
+
+
+def read_book(registry: Registry, version: str) -> PriceBook | None:
+    """Return the book of a version, None where it cannot be read: that is logged."""
+    try:
+        return registry.open_book(registry.version(version))
+    except (BookError, RegistryError) as error:
+        logger.error("the forecasts of model version %s cannot be read: %s", version, error)
+        return None
 
 
 def was_champion(model: RegisteredModel, source: str) -> bool:

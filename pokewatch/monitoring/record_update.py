@@ -1,18 +1,17 @@
 """The daily update of a track record: new issues, outcomes that are due, and the summary."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pokewatch.checks import Check
-from pokewatch.errors import BookError, RegistryError
 from pokewatch.monitoring.outcomes import (
     deployed_on,
     is_due,
     is_of_market,
     issue_of,
     outcomes,
+    read_book,
     was_champion,
 )
 from pokewatch.monitoring.record_backtest import earnings
@@ -24,8 +23,6 @@ from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.signals import configured_fees
 from pokewatch.valuation.track_record import OTHER_MARKET, Issue, TrackRecord, add_issues
-
-logger = logging.getLogger("pokewatch.monitoring")
 
 MOST_BOOKS = 40  # read in one run: a book is large, and a first run may find hundreds
 
@@ -73,7 +70,7 @@ class RecordUpdate:
 
     def _new_issues(self, models: Sequence[RegisteredModel]) -> list[Issue]:
         currency = self._book.facts.currency
-        opened = ((model, self._open(model)) for model in models)
+        opened = ((model, self._open(model.version, model.digest)) for model in models)
         return [
             issue_of(model, book, currency, deployed_on(model)) for model, book in opened if book
         ]
@@ -98,34 +95,22 @@ class RecordUpdate:
         return book.facts.currency != self._book.facts.currency
 
     def _due_book(self, issue: Issue) -> PriceBook | None:
-        """Return the book of an open issue whose outcome is known, None for others.
-
-        None also where its version has been deleted from the registry: that is logged.
-        """
+        """Return the book of an open issue whose outcome is known, None for others."""
         if not (issue.open and is_due(self._panel, issue)):
             return None
-        try:
-            model = self._registry.version(issue.model_version)
-        except RegistryError as error:
-            _log_unread(issue.model_version, error)
-            return None
-        return self._open(model)
+        return self._open(issue.model_version, issue.digest)
 
-    def _open(self, model: RegisteredModel) -> PriceBook | None:
+    def _open(self, version: str, digest: str) -> PriceBook | None:
         """Return the book of a version.
 
         None where too many have been read in this run, or this one cannot be: that is logged.
         """
-        if model.digest == self._champion.digest:
+        if digest == self._champion.digest:
             return self._book
         if self._read >= MOST_BOOKS:
             return None
-        try:
-            book = self._registry.open_book(model)
-        except (BookError, RegistryError) as error:
-            _log_unread(model.version, error)
-            return None
-        self._read += 1
+        book = read_book(self._registry, version)
+        self._read += book is not None
         return book
 
     def _summarized(
@@ -156,7 +141,3 @@ class RecordUpdate:
             "experiments": [dict(each) for each in experiments],
         }
         return replace(record, summary=summary)
-
-
-def _log_unread(version: str, error: Exception) -> None:
-    logger.error("the forecasts of model version %s cannot be read: %s", version, error)

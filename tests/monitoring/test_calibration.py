@@ -221,4 +221,4 @@ def test_a_champion_whose_book_cannot_be_read_stops_no_measurement(
     past = forecasts_on(registry, day(45), champion, registry.open_book(champion))
     assert past is not None
     assert (past.version, past.day, past.served) == (champion.version, day(45), False)
-    assert "model version 1 cannot be judged" in caplog.text
+    assert "the forecasts of model version 1 cannot be read" in caplog.text

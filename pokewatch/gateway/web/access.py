@@ -51,8 +51,9 @@ class PageAccess:
             else self._sessions.find(context)
         )
         if key is None:
-            form = context.scope["method"] == "POST"
-            return to_sign_in(context, context.route if form else context.scope["path"])
+            if context.scope["method"] == "POST":  # its address may have no page
+                return to_sign_in(context, context.route, unsent=True)
+            return to_sign_in(context, context.scope["path"])
         await self._authenticator.admit(key, context, scope)
         return None
 
@@ -93,17 +94,17 @@ def _local_target(path: str) -> str:
     return path if plain and path.startswith("/") and not path.startswith("//") else "/"
 
 
-def to_sign_in(context: RequestContext, path: str) -> Answer:
+def to_sign_in(context: RequestContext, path: str, *, unsent: bool = False) -> Answer:
     """Return a redirect to the page for signing in, which leads to `path` with the query given.
 
-    What a form has sent is lost, and its address may have no page: after it, the visitor returns to
-    the page of its route, and reads so there. After a very long address it is the first page.
+    With `unsent` that page says that the form was not sent. After a very long address the visitor
+    returns to the first page.
     """
     query = context.scope["query_string"].decode("latin-1")
     address = f"{quote(path)}?{query}" if query else quote(path)
     target = quote(address if len(address) <= _MAX_TARGET else "/", safe="")
-    unsent = f"&{UNSENT}=1" if context.scope["method"] == "POST" else ""
-    return _see_other(f"{SIGN_IN}?next={target}{unsent}")
+    flag = f"&{UNSENT}=1" if unsent else ""
+    return _see_other(f"{SIGN_IN}?next={target}{flag}")
 
 
 def require_same_origin(context: RequestContext) -> None:
