@@ -28,12 +28,12 @@ def records_model(model: str, kind: RecordKind) -> str:
 
 
 def fair_price_model(market: str) -> str:
-    """Return the name of the model of a named market, or of the only one for ""."""
+    """Return the name of a market's model; "" is the only market, which has no name."""
     return f"{FAIR_PRICE}-{market}" if market else FAIR_PRICE
 
 
 def challenger_model(market: str) -> str:
-    """Return the name of the challenger of a named market, or of the only one for ""."""
+    """Return the name of a market's challenger; "" is the only market, which has no name."""
     return f"{FAIR_PRICE_CHALLENGER}-{market}" if market else FAIR_PRICE_CHALLENGER
 
 

@@ -163,7 +163,7 @@ class RegistryClient:
 
 
 def _cause(error: Exception) -> str:
-    """Return the message of an error; of one of a database, that of the database alone.
+    """Return the message of an error, and for a database error only what the database said.
 
     SQLAlchemy adds the statement and its values, in lines of their own. Of the files that could
     not be downloaded, the first stands for all.

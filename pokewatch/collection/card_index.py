@@ -77,10 +77,10 @@ def is_rarity(given: str, card: IndexedCard) -> bool:
 class CardIndex:
     """The cards of `book`, in its order, and their positions by several keys.
 
-    `by_digits` has promotional cards by their number without letters, `products` those without a
-    number by the words of their name, `by_market_id` those with a product id of Cardmarket,
-    `set_names` the name of a set by its code. `progress` is called with a number of cards while
-    they are read.
+    `by_digits` finds promotional cards by the digits of their number, `products` those without a
+    number by the words of their name, and `by_market_id` cards by their Cardmarket product id.
+    `set_names` maps a set's code to its name. `progress` is called with the number of cards read
+    so far.
     """
 
     def __init__(self, book: PriceBook, progress: Progress = lambda _: None) -> None:
@@ -160,7 +160,7 @@ class CardIndex:
 
 
 def _products(book: PriceBook) -> list[str | None]:
-    """Return the id of the product of TCGplayer of each card, by its source ids or its own id."""
+    """Return each card's TCGplayer product id, taken from its source ids or its own id."""
     said = pc.extract_regex(book.cards.column("source_ids"), _SOURCE_PRODUCT)
     own = pc.extract_regex(book.cards.column("card_id"), _OWN_PRODUCT)
     found: list[str | None] = pc.coalesce(

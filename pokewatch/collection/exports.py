@@ -1,4 +1,4 @@
-"""The lines of a collection, from a file of any app, found by the names of its columns.
+"""The lines of a collection, read from the export of any app.
 
 A column is known by its header, not by its place, and a file by its columns, not by its name.
 """

@@ -1,4 +1,4 @@
-"""The parts of a line's name and of the name of its set.
+"""The parts of the names of a line and its set: number, printing, condition, language.
 
 They are untrusted: each pattern takes time in proportion to the length of its text, as no two
 repeats that may match the same characters are adjacent, and none runs on from every place where it

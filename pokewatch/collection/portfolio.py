@@ -50,7 +50,7 @@ def total_interval(
 
 
 def error_interval(ratios: Floats, horizon: int) -> tuple[float, float]:
-    """Return the interval of the next ratio of price to fair price, from those [d] of past days.
+    """Return the interval of the next ratio of price to fair price, given the past `ratios` [d].
 
     It is Student's t prediction interval of the logarithm about zero, where the fair price is. Days
     less than a horizon apart share most of their error: the sample counts for at most as many

@@ -1,4 +1,4 @@
-"""Names of sets, and of products by the names of their sets, in comparable forms."""
+"""Set names, and product names without the words of their set, in comparable forms."""
 
 import re
 from functools import lru_cache

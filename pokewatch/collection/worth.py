@@ -1,7 +1,7 @@
 """The worth of a collection: by line and in all, now and at the horizon.
 
-Prices are those of near mint copies times the factor of the line's condition, an assumption of the
-settings. Amounts are in the currency of the market.
+A price is that of a near mint copy times a factor for the line's condition, which the settings
+assume. Amounts are in the currency of the market.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

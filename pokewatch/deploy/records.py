@@ -62,7 +62,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class DeployRecord:
-    """The record of one deploy or rollback, or of a change of an experiment's callers."""
+    """The record of one deploy, one rollback, or one change to an experiment's share of callers."""
 
     number: int
     kind: Kind

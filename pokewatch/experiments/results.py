@@ -17,9 +17,10 @@ class DayResult:
 
     `z` and `scale` are the scaled difference and its denominator, see `sequential`; `z` is None
     where the forecasts were equal, or the day is `excluded` for a reason, "" where there is none.
-    `cards` had both forecasts and a price on the day, `judged` a price on the day they were for
-    too. Errors are sums of absolute differences of log prices over the judged cards, `covered` the
-    number of prices inside the challenger's interval of `intervals`.
+    `cards` counts those with both forecasts and a price on the day, `judged` those that also have a
+    price when the forecasts were due. An error is the sum over the judged cards of the absolute
+    difference in log price. `covered` of the challenger's `intervals`
+    held the price.
     """
 
     issued_on: date

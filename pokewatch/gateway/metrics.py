@@ -1,7 +1,7 @@
 """The gateway's metrics. No label has a card, a key or any other value that clients can choose.
 
 The label `market` is empty for a market that has no name. Requests and limits have no such label: a
-request may be of several markets, and a limit is that of a key or of the whole gateway.
+request may concern several markets, and a limit belongs to a key or to the whole gateway.
 """
 
 from bisect import bisect_left, bisect_right

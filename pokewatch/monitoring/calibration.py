@@ -20,7 +20,6 @@ as well, for users who acted on them: their error and bias are meaningful, their
 only for information.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -44,8 +43,6 @@ from pokewatch.valuation.evaluation.two_way import Clusters, Estimate
 from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import UNKNOWN_CARD, band_of, liquidity_of
 from pokewatch.valuation.panel import Bools, Floats, Panel
-
-logger = logging.getLogger("pokewatch.monitoring")
 
 SERVED_FOR = timedelta(days=6)  # how long a book may have gone on serving after its last day
 _CODES = {status: code for code, status in enumerate(STATUSES)}
@@ -144,10 +141,10 @@ def _ends(share: Estimate | None) -> tuple[float, float]:
 def forecasts_on(
     registry: Registry, day: date, champion: RegisteredModel, book: PriceBook
 ) -> PastForecasts | None:
-    """Return the forecasts made on `day`, or served then: by the champion of that day.
+    """Return the forecasts that the champion of `day` made on it, or served on it.
 
-    Where there was none, or one of another market or currency, or one whose book cannot be read,
-    those of `book`, the book of today's `champion`; None before its first day.
+    If there was no champion, if its market or currency was another, or if its book cannot be read,
+    return what `book`, the book of today's `champion`, says of that day; None before its first day.
     """
     served = [
         model

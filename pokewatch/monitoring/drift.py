@@ -234,9 +234,9 @@ def _distribution(name: str, values: Floats, daily: Floats, set_id: str = "") ->
 
 
 def _share(name: str, counted: Counts, of: Counts, daily: Floats, set_id: str = "") -> Shift:
-    """Judge `daily` [d], the statistic of how many were `counted` [d] out of `of` [d].
+    """Judge a share: `daily` [d] is computed from the `counted` [d] out of `of` [d].
 
-    Significance by the chi-squared test.
+    Significance is by the chi-squared test.
     """
     effect, limit, run = _judged(name, daily)
     if effect < limit:

@@ -1,4 +1,4 @@
-"""Earnings of the signals of a track record, by the code of the backtests."""
+"""The earnings of a track record's signals, computed by the code of the backtests."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -105,7 +105,7 @@ def _stored(files: Any, folder: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _with_contents(files: Any, found: Mapping[str, Any], versions: set[str]) -> set[str]:
-    """Return the names of the lists of these versions and of the files in them."""
+    """Return the names of the files that these versions need: their lists, and what those list."""
     wanted = {f"{version}{LIST}" for version in versions}
     for name in wanted & found.keys():
         wanted = wanted | {str(entry["md5"]) for entry in read_json(files, found[name]["name"])}

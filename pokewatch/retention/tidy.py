@@ -38,9 +38,9 @@ def tidy(
 ) -> Iterator[Removed]:
     """Remove what no rule keeps, and yield it.
 
-    `datastore` is the root of Metaflow's datastore, by default the one in POKEWATCH_HOME, and
-    `own_task` (flow/run/step/task) that of the caller, if it is one of Metaflow's tasks. A rule
-    that fails is yielded with its fault, and does not stop the others.
+    `datastore` is the root of Metaflow's datastore, by default the one in POKEWATCH_HOME.
+    `own_task` (flow/run/step/task) names the Metaflow task that calls this, if any. A rule that
+    fails is yielded with its fault, and does not stop the others.
     """
     now = now or datetime.now(UTC)
     keep = timedelta(days=RetentionSettings.read().keep_days)

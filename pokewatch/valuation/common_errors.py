@@ -41,7 +41,7 @@ class CardOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class CommonErrors:
-    """The `share` of the variance of errors that the cards of a day have in common.
+    """The `share` of the error variance that all cards of a day have in common.
 
     `periods` is the number of independent periods, not necessarily whole, and `mean` the mean error
     as far as it may be due to them.

@@ -1,4 +1,4 @@
-"""The shapes of the errors of groups of cards, as expected in a period that was not seen."""
+"""The error distribution that each group of cards is expected to have in an unseen period."""
 
 import numpy as np
 

@@ -105,9 +105,10 @@ def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
 class Intervals:
     """Calibrated spreads by cell: class x volatility x price x direction of the forecast.
 
-    The class is that of the probability of an unchanged quote. A cell with few errors has the shape
-    of the directions like its own, or else of their price, of all prices, of those directions, or
-    of all cards. A class with few errors has the cells of the next one.
+    A class is a range of the probability of an unchanged quote. A cell with few errors takes the
+    shape of the first of these groups that has enough: its neighbours of similar direction, all of
+    similar direction at its price, those of its class and volatility at any price, all of similar
+    direction, all cards. A class with few errors uses the cells of the next one.
     """
 
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
@@ -269,9 +270,10 @@ def _nearest(usable: Bools) -> Ints:
 
 
 def _levels(cell: Ints) -> tuple[Ints, ...]:
-    """Return groups of cells [m], the next one counting for more than those before it.
+    """Return the groups that `cell` [m] is in, from the largest to the cell itself.
 
-    They are coarse directions, their cells of all prices, them and a price, their cells, and cells.
+    They are all of similar direction, then those of one class and volatility, those at one price,
+    those of one class, volatility and price, and the cell. A later group overrides an earlier one.
     """
     group, price = np.divmod(cell, PRICE_CLASSES)
     direction, within = np.divmod(group, _GROUPS)

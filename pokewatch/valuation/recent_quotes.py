@@ -9,7 +9,7 @@ from pokewatch.valuation.panel import Floats
 
 
 class RecentQuotes:
-    """The logs of n cards' last quotes of today and of `days` days before, NaN before the first.
+    """The log of each card's last quote, today and on the `days` days before; NaN before the first.
 
     Their moves from day to day are computed once, when a day is added.
     """
@@ -66,7 +66,7 @@ class RecentQuotes:
         return _ratio(total, np.clip(self._quoted_days - 1, 0, len(self._moves)))
 
     def _back(self, days: int) -> range:
-        """Return the number of days ago of each of the last `days` days, the earliest first."""
+        """Return how many days ago each of the last `days` days was, the earliest first."""
         return range(min(days, len(self._lasts)) - 1, -1, -1)
 
 

@@ -55,7 +55,7 @@ class TrainingSet:
 
 
 def training_days(dates: Dates, horizon: int) -> list[int]:
-    """Return the indices of the training days of a model trained on the last of `dates`.
+    """Return the indices of the days that a model trained on the last of `dates` learns from.
 
     These are the days whose quote `horizon` days later is known; where there are more than
     MAX_TRAINING_DAYS, every second, fourth, ... of them. They are counted on the calendar, so the

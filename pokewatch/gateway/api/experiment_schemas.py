@@ -9,7 +9,7 @@ from pokewatch.gateway.api.fields import Count, Share
 
 
 class ExperimentDay(msgspec.Struct, frozen=True):
-    """The standing of an experiment after the outcomes of one more day of forecasts."""
+    """The standing of an experiment once another day's forecasts have their outcomes."""
 
     day: str
     e_value: Annotated[

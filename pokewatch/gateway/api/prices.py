@@ -159,7 +159,7 @@ class BatchEndpoint:
     ) -> list[Sequence[FairPrice | ProblemError]]:
         """Return the outcomes of each group. Raise ProblemError if every call fails.
 
-        The problem of one market's call is that of each of its cards.
+        If one market's call fails, each of its cards has that problem as its outcome.
         """
         deadline = asyncio.get_running_loop().time() + self._seconds
         queries = {backend: [query for _, query in group] for backend, group in groups.items()}

@@ -25,7 +25,7 @@ def first_headers(rows: Iterable[HasHeaders]) -> bytes:
 
 
 def linked_headers(rows: Iterable[HasHeaders]) -> bytes:
-    """Return the header lines of the first row, and the spans of the requests of the others.
+    """Return the first row's header lines, followed by the trace spans of the other rows' requests.
 
     `TracedTransport` makes links of these and does not send them.
     """

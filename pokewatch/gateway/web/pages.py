@@ -247,7 +247,7 @@ def _judged_link(query: CardPageQuery) -> str:
 
 
 def _history_call(market: MarketBackend, card_id: str, name: str) -> CatalogCall:
-    """Return the call of the days of a range, as of the day being served.
+    """Return the call for only the days of the range that is shown, up to the day being served.
 
     A card page would otherwise read years of prices to show three months.
     """

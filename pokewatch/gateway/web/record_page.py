@@ -34,7 +34,7 @@ _TENTHS = [(tenth / 10, f"{tenth * 10}%") for tenth in range(0, 11, 2)]
 
 @dataclass(frozen=True, slots=True)
 class OpenForecasts:
-    """The number of forecasts without an outcome, of the days of issue, and the first day due."""
+    """The forecasts without an outcome: their number, their days of issue, the first day due."""
 
     forecasts: int
     days: int

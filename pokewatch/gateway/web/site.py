@@ -136,7 +136,7 @@ def _forms(
     renderer: PageRenderer,
     access: PageAccess,
 ) -> list[Route]:
-    """Return the routes of pages with forms, and of the forms of other pages."""
+    """Return the routes that take forms: pages, and addresses to which other pages post."""
     collection = CollectionPage(collections, renderer, access, uploads)
     return [
         Route(PATH, collection, methods=["GET", "POST"]),

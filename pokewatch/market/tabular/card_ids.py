@@ -89,8 +89,8 @@ def is_total(text: str) -> bool:
 def field_texts(sheet: Sheet, columns: Columns, field: str) -> pa.Array:
     """Return the texts of a field, null where empty or a word such as "N/A" or "#REF!".
 
-    Numbers of products and cards are without the ".0" of programs that store whole numbers of a
-    column with empty cells as decimals, and those of products without zeros before them.
+    Programs that store a column with empty cells as decimals write 4 as "4.0": the ".0" is removed
+    from the numbers of products and cards. Leading zeros are removed from those of products only.
     """
     column = sheet.column(columns.named[field])
     texts = plain_texts(column)

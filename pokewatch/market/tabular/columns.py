@@ -51,12 +51,11 @@ def find_columns(
 ) -> Columns:
     """Return which of the columns `names` holds each field; `given` names some of them outright.
 
-    `key` are columns that distinguish cards of one id.
+    `key` names columns that distinguish cards with the same id. In a table with conditions, an id
+    of TCGplayer stands for one condition of a product, not for the product.
 
-    The ids of TCGplayer in a table of conditions are those of a condition, not of a product.
-
-    Raise TableError for a column given or of the key that is not there, a needed field that no
-    column holds, or two columns for one field.
+    Raise TableError if a column of `given` or `key` is missing, if no column holds a required
+    field, or if two columns hold the same field.
     """
     for name in key:
         _given(names, {"POKEWATCH_FILE_KEY": name})

@@ -64,7 +64,7 @@ def one_chunk(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _bytes_of(column: pa.ChunkedArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the bytes of a column of strings, and the edges of the strings in them."""
+    """Return the bytes of a column's strings, and the offsets where they begin and end."""
     texts = one_chunk(column)
     _, offsets, content = texts.buffers()
     edges = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]

@@ -14,7 +14,7 @@ from pokewatch.valuation.panel import Bools, Floats
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CardErrors:
-    """The absolute errors of each forecast [m], of the model and of the last price.
+    """Each forecast's absolute error [m], and that of the last price in its place.
 
     Errors are on the log price; NaN where the card was not valued. `origin` and `card` are those of
     `Forecasts`. Single precision keeps the 16 origins of 33,000 cards below 10 MB.

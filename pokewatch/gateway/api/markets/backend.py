@@ -47,7 +47,7 @@ class SharedParts:
 
 @dataclass(frozen=True)
 class Challenge:
-    """The role of a backend as the challenger of `champion` in the canary of an id.
+    """A backend's role as the challenger of `champion` in a canary.
 
     `on_call` is called after each call, with whether it failed and the champion answered instead,
     and `on_answers` with the outcomes of cards that are not from the cache.

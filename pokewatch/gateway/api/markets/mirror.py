@@ -29,8 +29,9 @@ OnCount = Callable[[int], None]
 class Mirror:
     """A bounded queue in front of `call`, which asks the other variant, one call at a time.
 
-    Nobody waits for it. `on_pairs` receives the answers of both variants, `on_failed` the number of
-    answers whose call failed, and `on_dropped` of those that found the queue full.
+    Nobody waits for it. `on_pairs` receives the answers of both variants. `on_failed` receives how
+    many answers went without a counterpart because the call failed, `on_dropped` because the queue
+    was full.
     """
 
     def __init__(
