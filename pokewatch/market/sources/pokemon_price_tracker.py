@@ -15,7 +15,7 @@ several cards with one product, the one that the lake has, else the first, is co
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, parsing
+from pokewatch.market.sources.failed_sets import MOST_IN_A_ROW, not_collected, too_many
 from pokewatch.market.sources.games import BY_CATEGORY
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
 from pokewatch.market.sources.pokemon_price_tracker_pages import PriceTrackerPages
@@ -46,9 +47,7 @@ from pokewatch.wording import counted, listed
 
 LONGEST_HISTORY = 90  # days, on the paid plan; 7 on the free one
 _PUBLIC = "https://www.pokemonpricetracker.com/api/v2"
-_MOST_FAILURES = 5  # sets in a row that may fail before no more are requested
 _REFUSED = (401, 402, 403, 429)  # answers after which no more sets are requested
-_LEAST_ANSWERED = 0.5  # share of the sets without which nothing is collected
 _HINTS = {
     401: "the key in POKEMON_PRICE_API_KEY is not accepted",
     403: "the plan of the key in POKEMON_PRICE_API_KEY does not include this",
@@ -174,8 +173,8 @@ class PokemonPriceTrackerSource:
         Raise SourceError if requests are refused, or most sets or too many in a row fail.
         """
         rest = self._request(sets, days, fetched)
-        if rest or len(fetched.failed) > (1 - _LEAST_ANSWERED) * len(sets):
-            raise _not_collected(fetched.failed)
+        if rest or too_many(fetched.failed, len(sets)):
+            raise not_collected(fetched.failed)
         self._request(list(fetched.failed), days, fetched)
 
     def _request(self, sets: Sequence[str], days: int, fetched: _Fetched) -> Sequence[str]:
@@ -189,9 +188,9 @@ class PokemonPriceTrackerSource:
             except SourceError as error:
                 fetched.failed[set_id] = error
                 if error.status in _REFUSED:
-                    raise _not_collected(fetched.failed) from None
+                    raise not_collected(fetched.failed) from None
                 in_a_row += 1
-                if in_a_row >= _MOST_FAILURES:
+                if in_a_row >= MOST_IN_A_ROW:
                     return sets[position + 1 :]
         return ()
 
@@ -265,13 +264,6 @@ class PokemonPriceTrackerSource:
         }
         row |= {"currency": "USD", "source": self.name, "observed_at": self._now()}
         fetched.rows.setdefault(day, []).append(row)
-
-
-def _not_collected(failed: Mapping[str, SourceError]) -> SourceError:
-    """Return the error of sets of which too many failed, with the cause of the last one."""
-    last = list(failed.values())[-1]
-    others = f" ({len(failed)} sets failed)" if len(failed) > 1 else ""
-    return SourceError(last.source, last.url, f"{last.cause}{others}", last.status)
 
 
 def _key(settings: SourceSettings) -> str:

@@ -10,6 +10,7 @@ from datetime import date
 
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import RequestUsage
+from pokewatch.market.sources.failed_sets import MOST_IN_A_ROW, not_collected, too_many
 from pokewatch.market.sources.http import shown
 from pokewatch.market.sources.parsing import text
 from pokewatch.market.sources.tcgcsv_catalog import BLOCKED, TcgcsvCatalog
@@ -18,8 +19,6 @@ from pokewatch.market.sources.tcgcsv_rows import PriceRows
 from pokewatch.wording import counted, listed
 
 _NAME = "tcgcsv"
-_MOST_FAILURES = 5  # sets in a row that may fail before no more are requested
-_LEAST_ANSWERED = 0.5  # share of the sets without which a day is not collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class TcgcsvLive:
             fetch.failed.update({each.path: last for each in rest if last})
             again = [each for each in waiting if _may_recover(fetch.failed.get(each.path))]
             self._request(fetch, again)
-            if len(fetch.failed) > (1 - _LEAST_ANSWERED) * len(fetch.names):
+            if too_many(fetch.failed, len(fetch.names)):
                 raise self._incomplete(fetch)
             if not (fetch.rows.card_ids or fetch.rows.rejected):
                 raise self._empty()
@@ -149,19 +148,17 @@ class TcgcsvLive:
                 if error.status in BLOCKED:
                     raise self._incomplete(fetch) from error
                 in_a_row += not isinstance(error, NotDueError)
-                if in_a_row >= _MOST_FAILURES:
+                if in_a_row >= MOST_IN_A_ROW:
                     return sets[position + 1 :]
         return ()
 
     def _incomplete(self, fetch: _Fetch) -> SourceError:
         """Return the error of a day that was not collected."""
-        last = list(fetch.failed.values())[-1]
-        others = f" ({len(fetch.failed)} sets failed)" if len(fetch.failed) > 1 else ""
-        cause = (
-            f"{last.cause}{others}; {fetch.rows.day} was not collected. The sets fetched so far "
-            f"are stored; run the command again to continue ({self._usage()})"
+        return not_collected(
+            fetch.failed,
+            f"; {fetch.rows.day} was not collected. The sets fetched so far are stored; "
+            f"run the command again to continue ({self._usage()})",
         )
-        return SourceError(_NAME, last.url, cause, last.status)
 
     def _usage(self) -> RequestUsage:
         return self._pages.usage()
