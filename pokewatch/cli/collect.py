@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--days",
     type=click.IntRange(1, 36_500),
-    help="Number of days, counted back from the last. Default: 30; of a file, all of them.",
+    help="Number of days, counted back from the last. Default: 30; for a file, all of its days.",
 )
 @click.option(
     "--cards",
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 @click.option(
     "--check",
     is_flag=True,
-    help="Only show what is understood of the file of --source file.",
+    help="Only show how the file given with --file is understood.",
 )
 @click.option(
     "--categories",

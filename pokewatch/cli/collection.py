@@ -82,7 +82,7 @@ def collection() -> None:
 @click.option(
     "--fees",
     type=click.Choice(list(FEE_CURRENCIES)),
-    help="Marketplace whose fees apply. Default: by POKEWATCH_FEES or the currency of the prices.",
+    help="Marketplace whose fees apply. Default: POKEWATCH_FEES, else the currency decides.",
 )
 @click.option(
     "--out",

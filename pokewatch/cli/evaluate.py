@@ -127,10 +127,12 @@ def _evaluation_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
 @click.option(
     "--fees",
     type=click.Choice(list(FEE_CURRENCIES)),
-    help="Marketplace whose fees apply. Default: by the currency of the prices.",
+    help="Marketplace whose fees apply. Default: the currency decides.",
 )
 @click.option(
-    "--postage", type=PriceOption(zero=True), help="Postage of one card. Default: that of the fees."
+    "--postage",
+    type=PriceOption(zero=True),
+    help="Postage of one card. Default: the marketplace's.",
 )
 @click.option(
     "--a-day",

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fees",
     type=click.Choice(list(FEE_CURRENCIES)),
-    help="Marketplace whose fees apply. Default: by POKEWATCH_FEES or the currency of the prices.",
+    help="Marketplace whose fees apply. Default: POKEWATCH_FEES, else the currency decides.",
 )
 @click.option("--date", "day", type=Day(), help="Day of the estimate. Default: the latest.")
 @click.option(

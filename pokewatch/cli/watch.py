@@ -148,7 +148,7 @@ def judge(as_json: bool) -> None:
 
 
 @watch.command()
-@click.option("--follow", is_flag=True, help="Go on until nothing is left to retry.")
+@click.option("--follow", is_flag=True, help="Continue until nothing is left to retry.")
 @json_option
 def deliver(follow: bool, as_json: bool) -> None:
     """Send the notifications that are due.
