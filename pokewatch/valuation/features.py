@@ -22,6 +22,7 @@ from pokewatch.valuation.renewals import Renewals
 from pokewatch.valuation.short_history import MoveCounter, PooledMoves
 from pokewatch.valuation.unconfirmed import WaitingJumps
 
+MIN_QUOTES = 3  # of a card that is not new to its market
 WINDOW = 28  # days that liquidity and volatility are measured over
 MOMENTA = (1, 3, 7, 14, WINDOW)
 # Ratios of daily drift variance to quote variance, one for each local level.
@@ -92,6 +93,16 @@ class DayFeatures:
 
     def column(self, name: str) -> NDArray[np.float32]:
         return self.values[:, COLUMN[name]]
+
+    def new_cards(self, days: int, quotes: int = MIN_QUOTES) -> Bools:
+        """Return which cards [n] were first quoted fewer than `days` days ago, or have few quotes.
+
+        A card quoted as long as its market is not new: when it was released is not known.
+        """
+        market_days = np.flatnonzero(self.market_days)
+        age = self.day - int(market_days[0]) if len(market_days) else 0
+        few = self.quoted_days < min(quotes, len(market_days))
+        return few | (self.since_first < min(days, age))
 
 
 def stream_features(

@@ -37,7 +37,7 @@ from pokewatch.valuation.error_model import (
     price_class,
 )
 from pokewatch.valuation.error_shapes import ErrorShapes
-from pokewatch.valuation.features import COLUMN
+from pokewatch.valuation.features import COLUMN, MIN_QUOTES
 from pokewatch.valuation.least_squares import weighted_sum
 from pokewatch.valuation.panel import Bools, Floats
 from pokewatch.valuation.spread import PRIOR_SHAPE, Spread
@@ -77,7 +77,7 @@ _NO_WEIGHTS = (0.0,) * TERMS
 class StatusRules:
     """The limits beyond which a value is given but its status is not `ok`."""
 
-    thin_days: int = 3  # fewer quoted days are a thin history
+    thin_days: int = MIN_QUOTES  # fewer quoted days are a thin history
     stale_days: int = 60  # days without a fresh quote that make the price stale
     missing_days: int = 3  # days without any quote that make the price stale
     wide_ratio: float = 3.0  # upper over lower beyond which the interval is wide
@@ -235,7 +235,7 @@ def statuses(
     fair: Floats,
     lower: Floats,
     upper: Floats,
-    quoted_days: NDArray[Any],
+    new: Bools,
     since: NDArray[Any],
     age: NDArray[Any],
     unconfirmed: NDArray[np.bool_],
@@ -246,7 +246,7 @@ def statuses(
     Then follow a stale price and a wide interval. A card without an interval has a thin history:
     nothing is known of how far its price moves.
 
-    `quoted_days` are the days with a quote, `since` the days since the last one, and `age` the days
+    `new` marks cards new to the market, `since` are the days since the last quote, and `age` those
     since the last fresh one; `unconfirmed` marks quotes that await confirmation, all [n].
     """
     status = np.full(len(fair), OK, dtype=np.int8)
@@ -255,7 +255,7 @@ def statuses(
         status[(age > rules.stale_days) | (since > rules.missing_days)] = STALE_PRICE
     status[unconfirmed] = UNCONFIRMED_JUMP
     known = np.isfinite(fair) & np.isfinite(upper - lower)
-    status[(quoted_days < rules.thin_days) | ~known] = THIN_HISTORY
+    status[new | ~known] = THIN_HISTORY
     return status
 
 

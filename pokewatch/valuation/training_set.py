@@ -29,7 +29,7 @@ class TrainingSet:
     `day` and `card` are indices into the panel, and `key` is a stable hash of the card id. `values`
     [m, F] are the features as of `day`, `last` the log of that day's quote, and `target` the log
     move from it to the quote at day + horizon. `renewed` is True where that quote is newer than
-    `day`.
+    `day`, and `new` where the card was new to the market on `day`.
     """
 
     day: NDArray[np.int32]
@@ -39,6 +39,7 @@ class TrainingSet:
     last: Floats
     target: Floats
     renewed: Bools
+    new: Bools
 
     def __len__(self) -> int:
         return len(self.day)
@@ -190,6 +191,7 @@ def training_rows(
         last=features.last[rows],
         target=np.log(later[rows]) - features.last[rows],
         renewed=np.any(panel.fresh[day + 1 : day + horizon + 1, rows], axis=0),
+        new=features.new_cards(horizon)[rows],
     )
 
 
@@ -268,4 +270,5 @@ _EMPTY = TrainingSet(
     last=np.empty(0),
     target=np.empty(0),
     renewed=np.empty(0, dtype=np.bool_),
+    new=np.empty(0, dtype=np.bool_),
 )

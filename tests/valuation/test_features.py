@@ -147,6 +147,21 @@ def test_a_card_never_quoted_has_no_features_and_a_single_price_has() -> None:
     assert all(found.column(level)[1] == 0.0 for level in LEVELS)
 
 
+def test_new_cards_are_those_first_quoted_lately_in_an_older_market() -> None:
+    prices = np.full((12, 5), 5.0)
+    prices[:2] = np.nan  # the market begins on day 2
+    prices[:4, 1] = np.nan
+    prices[:5, 2] = np.nan
+    prices[2:11, 3] = np.nan  # one quote
+    prices[:, 4] = np.nan
+    panel = panel_of(prices)
+    assert on(panel, 11).new_cards(7).tolist() == [False, False, True, True, True]
+    assert on(panel, 11).new_cards(8).tolist() == [False, True, True, True, True]
+    assert on(panel, 11).new_cards(30).tolist() == [False, True, True, True, True]
+    assert on(panel, 3).new_cards(7).tolist() == [False, True, True, True, True]
+    assert on(panel, 0).new_cards(7).all()
+
+
 def test_a_halted_card_keeps_its_last_quote_and_its_age_grows() -> None:
     prices = np.full((20, 2), np.nan)
     prices[:5, 0], prices[:, 1] = 3.0, 4.0

@@ -226,28 +226,28 @@ def test_the_interval_always_holds_the_forecast() -> None:
 
 
 @pytest.mark.parametrize(
-    ("upper", "quoted_days", "since", "age", "unconfirmed", "status"),
+    ("upper", "new", "since", "age", "unconfirmed", "status"),
     [
-        (1.2, 10, 0, 5, False, "ok"),
-        (3.1, 10, 0, 5, False, "wide_interval"),
-        (3.1, 10, 4, 5, False, "stale_price"),
-        (1.2, 10, 0, 61, False, "stale_price"),
-        (3.1, 10, 4, 61, True, "unconfirmed_jump"),
-        (3.1, 2, 4, 61, True, "thin_history"),
-        (np.nan, 0, 1, 1, False, "thin_history"),
-        (np.nan, 10, 0, 5, False, "thin_history"),
-        (np.nan, 10, 4, 61, True, "thin_history"),
+        (1.2, False, 0, 5, False, "ok"),
+        (3.1, False, 0, 5, False, "wide_interval"),
+        (3.1, False, 4, 5, False, "stale_price"),
+        (1.2, False, 0, 61, False, "stale_price"),
+        (3.1, False, 4, 61, True, "unconfirmed_jump"),
+        (3.1, True, 4, 61, True, "thin_history"),
+        (np.nan, True, 1, 1, False, "thin_history"),
+        (np.nan, False, 0, 5, False, "thin_history"),
+        (np.nan, False, 4, 61, True, "thin_history"),
     ],
 )
 def test_statuses(
-    upper: float, quoted_days: int, since: int, age: int, unconfirmed: bool, status: str
+    upper: float, new: bool, since: int, age: int, unconfirmed: bool, status: str
 ) -> None:
-    fair = np.array([1.0 if quoted_days else np.nan])
+    fair = np.array([1.0])
     found = statuses(
         fair,
         fair,
         np.array([upper]),
-        np.array([quoted_days]),
+        np.array([new]),
         np.array([since]),
         np.array([age]),
         np.array([unconfirmed]),

@@ -80,7 +80,7 @@ class Model(ABC):
         """Train on `training_set`, all of which was known on the day `until`."""
         training_set = sample(training_set)
         self.fit_forecast(training_set)
-        recent = _calibration_rows(training_set)
+        recent = _calibration_rows(training_set.select(~training_set.new))
         moves = np.clip(self._held_out_by_date(training_set, recent), -MAX_MOVE, MAX_MOVE)
         self._intervals.fit(
             recent.values,
@@ -123,7 +123,7 @@ class Model(ABC):
             fair,
             lower,
             upper,
-            features.quoted_days,
+            features.new_cards(self.horizon, self._rules.thin_days),
             features.since_quote,
             features.column("age"),
             unconfirmed,
@@ -142,9 +142,8 @@ class Model(ABC):
         moves of older cards, which intervals are calibrated on, do not show how far.
         """
         if self._intervals.calibrated:
-            few = features.quoted_days < self._rules.thin_days
-            new = features.since_first < self.horizon
-            return self._intervals.spread(features.values, moves).unknown(few | new)
+            new = features.new_cards(self.horizon, self._rules.thin_days)
+            return self._intervals.spread(features.values, moves).unknown(new)
         return Spread.of_interval(features.pooled.distance(self.horizon))
 
     def parameters(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ def training_set(rows: int = 4_000, days: int = 40) -> TrainingSet:
         last=np.zeros(rows),
         target=terms @ TRUE + 0.02 * rng.standard_t(2, rows),
         renewed=np.ones(rows, dtype=np.bool_),
+        new=np.zeros(rows, dtype=np.bool_),
     )
 
 

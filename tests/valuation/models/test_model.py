@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pokewatch.valuation.intervals import OK, THIN_HISTORY
+from pokewatch.valuation.models import create
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.panel import Floats
 from pokewatch.valuation.training_set import TrainingSet, build_training_set, training_days
@@ -101,3 +102,16 @@ def test_a_card_new_to_the_market_has_no_interval(quotes: Sequence[int], status:
     assert np.isfinite([values.lower[0], values.upper[0]]).tolist() == [known, known]
     assert np.isfinite(values.distribution.log_quantiles[0]).all() == known
     assert np.isfinite(values.upper[1:]).sum() > 50
+
+
+def test_a_card_new_to_the_market_calibrates_no_interval() -> None:
+    rows = build_training_set(PANEL, 7, training_days(PANEL.dates, 7))
+    odd = rows.card % 2 == 1
+    rows.new[:] = odd
+    found = create("last", 7).fit_training_set(rows, date(2025, 3, 1))
+    rows.target[odd] += 1.0
+    again = create("last", 7).fit_training_set(rows, date(2025, 3, 1))
+    assert again.parameters()["intervals"] == found.parameters()["intervals"]
+    rows.new[:] = False
+    wider = create("last", 7).fit_training_set(rows, date(2025, 3, 1))
+    assert wider.parameters()["intervals"] != found.parameters()["intervals"]
