@@ -109,19 +109,14 @@ def test_after_a_day_it_is_shown_as_failed(
     assert (outbox.newest()[0].state, outbox.newest()[0].error) == ("failed", "answered 500")
 
 
-def test_a_host_that_is_slow_for_one_owner_does_not_hold_up_another(
-    store: WatchStore, clock: Clock, deliverer: Deliverer, receiver: Receiver, tmp_path: Path
-) -> None:
-    receiver.by_path["/slow"] = Manner(seconds=2.0)
-    fire(store, tmp_path, *[receiver.url("/slow")] * 2, owner="one")
-    clock.now += 1
-    fire(store, tmp_path / "later", receiver.url("/quick"), owner="other")
-    assert deliverer.run() == SentDeliveries(sent=3)
-    *at_once, last = [each.path for each in receiver.messages]
-    assert (sorted(at_once), last) == (["/quick", "/slow"], "/slow")
-
-
-def test_slow_hosts_of_one_owner_do_not_hold_up_another(
+@pytest.mark.parametrize(
+    ("hosts", "workers"),
+    [(("127.0.0.1", "127.0.0.1"), 8), (("localhost", "127.0.0.1"), 2)],
+    ids=["messages to one slow host", "more slow hosts than workers"],
+)
+def test_what_is_slow_for_one_owner_does_not_hold_up_another(
+    hosts: tuple[str, str],
+    workers: int,
     store: WatchStore,
     clock: Clock,
     deliverer: Deliverer,
@@ -129,9 +124,8 @@ def test_slow_hosts_of_one_owner_do_not_hold_up_another(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "_WORKERS", 2)
+    monkeypatch.setattr(delivery, "_WORKERS", workers)
     receiver.by_path["/slow"] = Manner(seconds=2.0)
-    hosts = ("localhost", "127.0.0.1")
     fire(store, tmp_path, *[receiver.url("/slow", host) for host in hosts], owner="one")
     clock.now += 1
     fire(store, tmp_path / "later", receiver.url("/quick"), owner="other")
