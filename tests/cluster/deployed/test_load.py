@@ -241,9 +241,10 @@ def _rolled_out(plane: ControlPlane, name: str) -> None:
 
 
 def _pods(plane: ControlPlane, name: str) -> Sequence[str]:
+    """Return the names of a workload's pods, without those that drain to be deleted."""
     selector = f"app.kubernetes.io/name={name}"
-    found = plane.get("pods", "--selector", selector, *HERE)["items"]
-    return [each["metadata"]["name"] for each in found]
+    found = [each["metadata"] for each in plane.get("pods", "--selector", selector, *HERE)["items"]]
+    return [each["name"] for each in found if "deletionTimestamp" not in each]
 
 
 def _kill_one(plane: ControlPlane, name: str) -> None:
