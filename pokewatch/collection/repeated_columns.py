@@ -1,4 +1,4 @@
-"""Columns of a collection that say one thing several times: of one name, or one a condition."""
+"""Columns that repeat a name, or divide the copies of a line by condition or by printing."""
 
 import re
 from collections.abc import Mapping, Sequence

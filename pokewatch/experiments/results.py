@@ -19,8 +19,7 @@ class DayResult:
     where the forecasts were equal, or the day is `excluded` for a reason, "" where there is none.
     `cards` counts those with both forecasts and a price on the day, `judged` those that also have a
     price when the forecasts were due. An error is the sum over the judged cards of the absolute
-    difference in log price. `covered` of the challenger's `intervals`
-    held the price.
+    difference in log price. `covered` of the challenger's `intervals` held the price.
     """
 
     issued_on: date

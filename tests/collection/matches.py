@@ -6,6 +6,6 @@ from tests.collection.test_exports import read
 
 
 def match_of(book: PriceBook, line: str) -> Match:
-    """Return the match of a line with name, set, number and printing, separated by commas."""
+    """Return the match of a comma-separated line: name, set, number and printing."""
     (found,) = read(f"name,set,number,printing\n{line}\n").lines
     return Matcher(book).match(found)

@@ -54,7 +54,12 @@ CONDITIONS = {
     "HP": "heavily played",
     "DMG": "damaged",
 }
-MARKETPLACES = {"tcgplayer": "TCGplayer", "ebay": "eBay", "cardmarket": "Cardmarket"}
+_MARKETPLACES = {"tcgplayer": "TCGplayer", "ebay": "eBay", "cardmarket": "Cardmarket"}
+
+
+def marketplace_text(name: str) -> str:
+    """Return the name of a marketplace as it writes it."""
+    return _MARKETPLACES.get(name, name)
 
 
 def reason_text(reason: str) -> str:

@@ -78,7 +78,7 @@ class Templates:
             "advice_text": formats.advice_text,
             "skill_text": formats.SKILLS.get,
             "condition_text": formats.CONDITIONS.get,
-            "marketplace_text": formats.MARKETPLACES.get,
+            "marketplace_text": formats.marketplace_text,
             "listing_url": formats.listing_url,
             "number_text": formats.number_text,
             "later": formats.later,

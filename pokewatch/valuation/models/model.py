@@ -19,7 +19,7 @@ from pokewatch.valuation.intervals import (
     StatusRules,
     statuses,
 )
-from pokewatch.valuation.panel import Floats, Panel
+from pokewatch.valuation.panel import Bools, Floats, Panel
 from pokewatch.valuation.short_history import judged_days
 from pokewatch.valuation.spread import Spread
 from pokewatch.valuation.training_set import (
@@ -102,7 +102,8 @@ class Model(ABC):
 
     def value_features(self, features: DayFeatures) -> Values:
         move = np.clip(self.move(features.values), -MAX_MOVE, MAX_MOVE)
-        spread = self._spread(features, move)
+        new = features.new_cards(self.horizon, self._rules.thin_days)
+        spread = self._spread(features, move, new)
         centre = features.last + move
         fair = np.exp(centre)
         lower, upper = np.exp(centre + spread.below), np.exp(centre + spread.above)
@@ -123,7 +124,7 @@ class Model(ABC):
             fair,
             lower,
             upper,
-            features.new_cards(self.horizon, self._rules.thin_days),
+            new,
             features.since_quote,
             features.column("age"),
             unconfirmed,
@@ -135,14 +136,13 @@ class Model(ABC):
             fair, lower, upper, status, spread, spread.distribution(features.last, centre)
         )
 
-    def _spread(self, features: DayFeatures, moves: Floats) -> Spread:
+    def _spread(self, features: DayFeatures, moves: Floats, new: Bools) -> Spread:
         """Return the spread of the cards: of the moves of similar cards before a calibration.
 
-        A card that is new to the market has none: prices fall for weeks after a release, and the
-        moves of older cards, which intervals are calibrated on, do not show how far.
+        Cards that are `new` to the market [n] have none then: prices fall for weeks after a
+        release, and the errors of older cards, which it is calibrated on, do not show how far.
         """
         if self._intervals.calibrated:
-            new = features.new_cards(self.horizon, self._rules.thin_days)
             return self._intervals.spread(features.values, moves).unknown(new)
         return Spread.of_interval(features.pooled.distance(self.horizon))
 
