@@ -148,7 +148,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[
         f"{escape(operation['summary'])}</summary>"
         f"<p>{prose(operation['description'])}</p>"
         f'<form class="try" data-method="{method.upper()}" data-path="{escape(path)}">'
-        f"{inputs}<button>Send</button><pre class='output' hidden></pre></form>"
+        f"{inputs}<button>Send</button> <output></output><pre tabindex='0' hidden></pre></form>"
         f"<h2>By curl</h2><pre>{escape(curl_line(method, path, operation))}</pre>"
         f"{_place(operation['operationId'])}"
         f"{answer_fields(operation, schemas)}<h2>Statuses</h2><table>{statuses}</table></details>"

@@ -82,7 +82,7 @@ class _Scale:
 def svg(chart: Chart) -> str:
     """Return the chart as an SVG element, a note in its place if it has no days.
 
-    It is focusable; `page.js` adds the values under the pointer, which a table carries as well.
+    Where a table has its values, `page.js` shows those under the pointer, or by the keyboard.
     """
     if not chart.dates:
         return '<p class="empty">No prices in this range.</p>'
@@ -90,7 +90,7 @@ def svg(chart: Chart) -> str:
     days = [(date.fromisoformat(day) - scale.first).days for day in chart.dates]
     places = [f"{scale.x(day):.1f}" for day in days]  # of all lines and edges
     parts = [
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" tabindex="0" '
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'data-first="{chart.dates[0]}" data-span="{scale.span}" data-left="{_LEFT}" '
         f'data-right="{_RIGHT}" aria-label="{escape(chart.title)}">',
         *_axes(scale, chart.prefix),

@@ -113,6 +113,59 @@ def test_the_keyboard_is_enough(browser: Browser, gateway: Gateway) -> None:
     page.context.close()
 
 
+@pytest.mark.parametrize(
+    ("path", "scripts", "stops"),
+    [
+        ("/", True, 0),
+        ("/sets/set1", True, 0),
+        ("/cards/card_12", True, 1),
+        ("/cards/card_12", False, 0),
+    ],
+)
+def test_the_keyboard_stops_at_charts_that_it_can_read(
+    browser: Browser, gateway: Gateway, path: str, scripts: bool, stops: int
+) -> None:
+    page = opened(browser, gateway, java_script_enabled=scripts)
+    page.goto(path)
+    expect(page.locator("svg.chart")).to_have_count(1)
+    expect(page.locator("svg.chart[tabindex='0']")).to_have_count(stops)
+    page.context.close()
+
+
+def test_colors_of_the_system_leave_a_chart_its_legend(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway, forced_colors="active")
+    page.goto("/cards/card_12")
+    for name in ("market", "fair", "low", "band", "fan"):
+        key, line = (
+            page.locator(selector).evaluate(
+                "(each, [part, names]) => names.map((name) => getComputedStyle(each, part)[name])",
+                [part, names],
+            )
+            for selector, part, names in (
+                (f".key.{name}", "::before", ["borderTopColor"]),
+                (f".chart .{name}", None, ["stroke", "fill"]),
+            )
+        )
+        assert key[0] in line, name
+    expect(page.get_by_role("button", name="theme")).to_have_count(0)
+    page.context.close()
+
+
+def test_the_answer_to_a_trial_is_reached_by_the_keyboard(
+    browser: Browser, gateway: Gateway
+) -> None:
+    page = opened(browser, gateway)
+    page.goto("/docs#cards")
+    page.get_by_label("API key").fill(gateway.key.key)
+    trial = page.locator("#cards")
+    trial.locator("summary").press("Enter")
+    trial.get_by_role("button", name="Send").press("Enter")
+    expect(trial.get_by_role("status")).to_have_text("200 OK")
+    page.keyboard.press("Tab")
+    expect(trial.locator("pre:focus")).to_contain_text('"cards": [')
+    page.context.close()
+
+
 def test_the_keys_of_an_input_method_choose_no_card(browser: Browser, gateway: Gateway) -> None:
     """Japanese names are written by its candidates, chosen by the same keys as suggestions."""
     page = opened(browser, gateway)

@@ -5,7 +5,7 @@ const key = document.getElementById("key");
 for (const form of document.querySelectorAll("form.try")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const output = form.querySelector("pre");
+    const status = form.querySelector("output"), answer = form.querySelector("pre");
     let path = form.dataset.path;
     const query = new URLSearchParams();
     const headers = key.value ? { "X-API-Key": key.value } : {};
@@ -16,15 +16,17 @@ for (const form of document.querySelectorAll("form.try")) {
     }
     const body = form.querySelector("textarea")?.value;
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    output.hidden = false;
-    output.textContent = "...";
+    answer.hidden = true;
+    status.textContent = "...";
     try {
       const response = await fetch(path + (query.size ? `?${query}` : ""), { method: form.dataset.method, headers, body });
       const text = await response.text();
       const type = response.headers.get("content-type") ?? "";
-      output.textContent = `${response.status} ${response.statusText}\n${type.includes("json") && text ? JSON.stringify(JSON.parse(text), null, 2) : text}`;
+      answer.textContent = type.includes("json") && text ? JSON.stringify(JSON.parse(text), null, 2) : text;
+      answer.hidden = !text;
+      status.textContent = `${response.status} ${response.statusText}`;
     } catch (error) {
-      output.textContent = String(error);
+      status.textContent = String(error);
     }
   });
 }

@@ -17,6 +17,7 @@ function storage() {
 }
 
 function themeSwitch() {
+  if (matchMedia("(forced-colors: active)").matches) return;  // the system has chosen them
   const root = document.documentElement;
   const stored = storage()?.getItem("theme");
   if (stored === "light" || stored === "dark") root.dataset.theme = stored;
@@ -126,6 +127,7 @@ function readout(svg) {
   const cursor = document.createElementNS("http://www.w3.org/2000/svg", "path");
   cursor.setAttribute("class", "cursor");
   svg.append(cursor);
+  svg.tabIndex = 0;
   let current = rows.filter((row) => !row.dataset.day).length - 1;
 
   function show(at) {
