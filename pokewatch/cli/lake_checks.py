@@ -54,7 +54,8 @@ def _lake(lake: "Lake") -> Finding:
         remedy = f"{collect} fetches the missing days"
         if lake.root.name.startswith("file-"):
             remedy = "collect a newer file: pokewatch collect --source file --file FILE"
-        return Finding(name, "warning", f"{detail}; {age_in_words(hours)} old", remedy)
+        detail += f"; the last ended {age_in_words(hours)} ago"
+        return Finding(name, "warning", detail, remedy)
     return Finding(name, "ok", detail)
 
 

@@ -64,7 +64,7 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
     detail = f"version {champion.version} on data {champion.data_version[:12]} up to {last}"
     hours = data_age_hours(last, datetime.now(UTC))
     if hours > MAX_DATA_AGE_HOURS:
-        detail += f"; {age_in_words(hours)} old"
+        detail += f", which ended {age_in_words(hours)} ago"
         yield Finding(name, "warning", detail, run)
     elif hours < -_DAY_HOURS:
         detail += ", a day to come, until which no run may replace it: the clock was ahead"

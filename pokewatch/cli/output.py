@@ -108,7 +108,7 @@ def warn_of_old_prices(last_day: date, now: datetime | None = None) -> None:
     if hours > MAX_DATA_AGE_HOURS:
         command = pipeline_command(RegistrySettings.read().market)
         warn(
-            f"the newest prices are of {last_day}, {age_in_words(hours)} old; "
+            f"the newest prices are of {last_day}, which ended {age_in_words(hours)} ago; "
             f"{command} collects newer ones"
         )
 

@@ -182,7 +182,7 @@ def _notify(found: Measurement, settings: MonitorSettings) -> None:
     age = data_age_hours(found.measured_on, datetime.now(UTC))
     if age > settings.monitor_stale_hours:
         body = (
-            f"The newest prices are of {found.measured_on}, {age_in_words(age)} old; "
+            f"The newest prices are of {found.measured_on}, which ended {age_in_words(age)} ago; "
             f"expected at most {settings.monitor_stale_hours:g} hours."
         )
         send_once("stale data", str(found.measured_on), "prices are stale", body)

@@ -32,7 +32,7 @@ def test_the_doctor_warns_of_old_prices(days: int, state: str, home: Path) -> No
     findings = {finding["name"]: finding for finding in json.loads(run("doctor", "--json").stdout)}
     found = findings["prices: simulated-120-0"]
     assert found["state"] == state
-    assert ("39" in found["detail"] and "days old" in found["detail"]) == (state == "warning")
+    assert ("39" in found["detail"] and "ended" in found["detail"]) == (state == "warning")
     if state == "warning":
         assert found["remedy"].startswith("pokewatch collect --cards 120 --seed 0 fetches")
 

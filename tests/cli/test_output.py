@@ -79,8 +79,8 @@ def test_a_hold_has_no_color() -> None:
     ("now", "text"),
     [
         (datetime(2026, 1, 7, 11, 59, tzinfo=UTC), ""),
-        (datetime(2026, 1, 7, 12, 1, tzinfo=UTC), "of 2026-01-05, 36 hours old"),
-        (datetime(2027, 2, 4, 3, tzinfo=UTC), "of 2026-01-05, 394 days old"),
+        (datetime(2026, 1, 7, 12, 1, tzinfo=UTC), "of 2026-01-05, which ended 36 hours ago"),
+        (datetime(2027, 2, 4, 3, tzinfo=UTC), "of 2026-01-05, which ended 394 days ago"),
     ],
 )
 def test_old_prices_are_warned_of_on_standard_error(

@@ -39,7 +39,8 @@ def _caveats(market: Json, answer: Json, now: datetime) -> Iterator[str]:
         yield "All prices are simulated: this is not a real market."
     hours = data_age_hours(date.fromisoformat(market["last_day"]), now)
     if hours > MAX_DATA_AGE_HOURS:
-        yield f"The newest prices are of {market['last_day']}, {age_in_words(hours)} old."
+        ended = f"which ended {age_in_words(hours)} ago"
+        yield f"The newest prices are of {market['last_day']}, {ended}."
     if market["not_evaluated"]:
         yield market["not_evaluated"]
     elif market["skill"] != BETTER:

@@ -32,8 +32,13 @@ def test_an_answer_of_a_fresh_real_market_has_one() -> None:
         ({"not_evaluated": "too young"}, {}, NOW, "too young"),
         ({}, {"stale": True}, NOW, "earlier answer"),
         ({}, {"condition": "LP"}, NOW, "not near mint"),
-        ({}, {}, datetime(2026, 1, 7, 12, 1, tzinfo=UTC), "of 2026-01-05, 36 hours old"),
-        ({}, {}, datetime(2027, 2, 4, 1, tzinfo=UTC), "of 2026-01-05, 394 days old"),
+        (
+            {},
+            {},
+            datetime(2026, 1, 7, 12, 1, tzinfo=UTC),
+            "of 2026-01-05, which ended 36 hours ago",
+        ),
+        ({}, {}, datetime(2027, 2, 4, 1, tzinfo=UTC), "of 2026-01-05, which ended 394 days ago"),
     ],
 )
 def test_what_limits_an_answer_is_said(
