@@ -54,6 +54,12 @@ def test_a_row_tells_its_card_from_others_of_its_name(gateway: Gateway) -> None:
     assert "Pokémon 4 Set 0 · 004/100 · Normal · NM 1,200 $5.04" in text
 
 
+def test_amounts_that_are_no_multiples_of_the_prices_shown_are_explained(gateway: Gateway) -> None:
+    text = words(page(upload(gateway, CSV.encode())))
+    assert "LP 3 $4.28 $4.28 $12.85" in text
+    assert "not always the price shown times the copies" in text
+
+
 def test_a_line_is_not_guessed_but_shows_the_cards_that_it_may_be(gateway: Gateway) -> None:
     response = upload(gateway, b"", text="name,set\nPokmon 14,Set 1\n")
     text = words(page(response))
