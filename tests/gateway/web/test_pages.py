@@ -46,6 +46,30 @@ def test_every_page_is_whole(hostile: Gateway, path: str) -> None:
     assert "Simulated market." in words(found)
 
 
+@pytest.mark.parametrize(
+    ("query", "heading", "title"),
+    [
+        ("", "All cards", "Search"),
+        ("?q=card", "Cards matching “card”", "card | Search"),
+        ("?set=set1", "Cards of Set 1", "Set 1 | Search"),
+        (
+            "?q=pokmon+12&set=set1",
+            "Cards matching “pokmon 12” of set1",
+            "pokmon 12 | set1 | Search",
+        ),
+        ("?q=12&set=set1", "Cards matching “12” of Set 1", "12 | Set 1 | Search"),
+    ],
+)
+def test_a_list_of_cards_is_named_by_all_that_it_is_limited_to(
+    gateway: Gateway, query: str, heading: str, title: str
+) -> None:
+    text = gateway.get(f"/cards{query}", key="", headers=BROWSER).text
+    found = re.search("<h1>(.*?)</h1>", text)
+    assert found is not None
+    assert re.sub("<.*?>", "", found[1]) == heading
+    assert f"<title>{title} | PokeWatch</title>" in text
+
+
 @pytest.mark.parametrize("number", HOSTILE)
 def test_hostile_names_are_text(hostile: Gateway, number: int) -> None:
     response = hostile.get(f"/cards/card_{number}", key="", headers=BROWSER)
