@@ -347,6 +347,19 @@ def test_a_valued_collection_is_still_there_after_a_look_at_a_card(
     page.context.close()
 
 
+def test_a_double_click_sends_a_collection_once(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway)
+    page.goto("/collection")
+    # Nothing leaves the page, whatever the time between the clicks.
+    page.evaluate(
+        "window.sent = 0; document.addEventListener('submit', (event) => {"
+        " window.sent += !event.defaultPrevented; event.preventDefault(); })"
+    )
+    page.get_by_role("button", name="Value it").dblclick()
+    assert page.evaluate("window.sent") == 1
+    page.context.close()
+
+
 @pytest.mark.parametrize("place", ["h1", "#text", "#file"])
 def test_a_file_is_dropped_anywhere_on_the_page(
     browser: Browser, gateway: Gateway, tmp_path: Path, place: str

@@ -186,8 +186,18 @@ function takeDroppedFile(form) {
   });
 }
 
+// A double click would send a collection twice, and the server values few at a time.
+function ignoreDoubleClick(form) {
+  let sent = -Infinity;
+  form.addEventListener("submit", (event) => {
+    if (event.timeStamp - sent < 2000) event.preventDefault();
+    else sent = event.timeStamp;
+  });
+}
+
 themeSwitch();
 document.querySelectorAll("form.upload").forEach(takeDroppedFile);
+document.querySelectorAll("form.upload").forEach(ignoreDoubleClick);
 document.querySelectorAll("form.search").forEach(suggest);
 document.querySelectorAll("img.picture").forEach(waitForPicture);
 document.querySelectorAll("svg.chart").forEach(readout);
