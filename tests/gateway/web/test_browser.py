@@ -347,15 +347,27 @@ def test_a_valued_collection_is_still_there_after_a_look_at_a_card(
     page.context.close()
 
 
-def test_a_double_click_sends_a_collection_once(browser: Browser, gateway: Gateway) -> None:
-    page = opened(browser, gateway)
-    page.goto("/collection")
+@pytest.mark.parametrize(
+    ("path", "button"), [("/collection", "Value it"), ("/watches", "Remove the watch on card 4")]
+)
+def test_a_double_click_sends_a_form_once(
+    browser: Browser,
+    mlserver: Server,
+    make_gateway: Callable[..., Gateway],
+    path: str,
+    button: str,
+) -> None:
+    keyed = make_gateway(mlserver.url, pages="key")
+    watch = {"card_id": "card_4", "condition": {"type": "below", "price": 1.0}}
+    assert keyed.post("/watches", watch).status_code == 200
+    page = opened(browser, keyed, extra_http_headers={"X-API-Key": keyed.key.key})
+    page.goto(path)
     # Nothing leaves the page, whatever the time between the clicks.
     page.evaluate(
         "window.sent = 0; document.addEventListener('submit', (event) => {"
         " window.sent += !event.defaultPrevented; event.preventDefault(); })"
     )
-    page.get_by_role("button", name="Value it").dblclick()
+    page.get_by_role("button", name=button).dblclick()
     assert page.evaluate("window.sent") == 1
     page.context.close()
 

@@ -186,7 +186,7 @@ function takeDroppedFile(form) {
   });
 }
 
-// A double click would send a collection twice, and the server values few at a time.
+// A double click would have a collection valued twice, and a watch that is gone removed again.
 function ignoreDoubleClick(form) {
   let sent = -Infinity;
   form.addEventListener("submit", (event) => {
@@ -197,7 +197,7 @@ function ignoreDoubleClick(form) {
 
 themeSwitch();
 document.querySelectorAll("form.upload").forEach(takeDroppedFile);
-document.querySelectorAll("form.upload").forEach(ignoreDoubleClick);
+document.querySelectorAll("form[method=post]").forEach(ignoreDoubleClick);
 document.querySelectorAll("form.search").forEach(suggest);
 document.querySelectorAll("img.picture").forEach(waitForPicture);
 document.querySelectorAll("svg.chart").forEach(readout);
