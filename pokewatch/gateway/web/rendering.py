@@ -59,6 +59,7 @@ class Templates:
             "percent_sign": formats.percent_sign,
             "chance": formats.chance,
             "figure": formats.figure,
+            "evidence": formats.evidence,
             "size": formats.size_text,
             "band": formats.band_text,
             "day": formats.day_text,

@@ -266,6 +266,7 @@ def test_experiments_are_shown_with_their_standing(four_months: Recorded, gatewa
         "Experiment 2: boosted against local level It is running.",
         "Experiment 1: median7 against local level The challenger was worse, and was given up.",
         "median7 is worse than local_level.",
+        "Evidence that it is better 0.08 That it is worse 15,700 Less error \u22128.0% Days",
         "Evidence of 20 decides, after 28 days at least",
     ):
         assert said in text
