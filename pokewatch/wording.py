@@ -1,4 +1,4 @@
-"""Counts, lists, ages and errors of the system in words."""
+"""Counts, lists, ages, evidence and errors of the system in words."""
 
 from collections.abc import Sequence
 
@@ -23,6 +23,13 @@ def age_in_words(hours: float) -> str:
     """
     whole = round(hours)
     return counted(whole, "hour") if whole < 48 else counted(round(hours / 24), "day")
+
+
+def evidence(ratio: float) -> str:
+    """Return evidence, a ratio, to compare with a threshold: `2.33`, `15,700`, `under 0.01`."""
+    if not 0.01 <= ratio < 1e6:
+        return "under 0.01" if ratio < 0.01 else "over 1,000,000"
+    return f"{float(f'{ratio:.3g}'):,.{0 if ratio >= 100 else 2}f}"
 
 
 def refusal(error: Exception) -> str:

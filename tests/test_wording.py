@@ -2,7 +2,7 @@
 
 import pytest
 
-from pokewatch.wording import age_in_words, counted, listed, refusal
+from pokewatch.wording import age_in_words, counted, evidence, listed, refusal
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,20 @@ def test_an_age_is_in_days_from_two_days_on(hours: float, text: str) -> None:
 )
 def test_a_refusal_of_the_system_has_no_number(error: Exception, text: str) -> None:
     assert refusal(error) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (0.0, "under 0.01"),
+        (0.0801, "0.08"),
+        (2.3333, "2.33"),
+        (19.96, "20.00"),
+        (157.2, "157"),
+        (15_683.0, "15,700"),
+        (999_999.0, "1,000,000"),
+        (3e40, "over 1,000,000"),
+    ],
+)
+def test_evidence_is_written_without_powers_of_ten(ratio: float, text: str) -> None:
+    assert evidence(ratio) == text

@@ -8,14 +8,13 @@ import click
 from pokewatch.cli.market_choice import chosen_registry, market_option
 from pokewatch.cli.options import json_option
 from pokewatch.cli.output import (
-    format_number,
     format_percent,
     format_share,
     print_json,
     print_text,
     print_wrapped,
 )
-from pokewatch.wording import counted
+from pokewatch.wording import counted, evidence
 
 _SHOWN = 5
 _RATES = {
@@ -194,8 +193,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     days, prices = counted(found["days"], "day"), counted(found["forecasts"], "price")
     yield f"  {days} of forecasts compared, {prices}"
     yield (
-        f"  evidence that {found['challenger']} is better {format_number(now['e_value'])}, worse "
-        f"{format_number(now['e_opposite'])}; {format_number(found['threshold'])} decides"
+        f"  evidence that {found['challenger']} is better {evidence(now['e_value'])}, worse "
+        f"{evidence(now['e_opposite'])}; {found['threshold']:g} decides"
     )
     yield (
         f"  its error against that of {found['champion']} "

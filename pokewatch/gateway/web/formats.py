@@ -115,13 +115,6 @@ def figure(value: float, percent: bool = False) -> str:
     return f"{100 * value:z.1f}%" if percent else f"{value:z.2f}"
 
 
-def evidence(ratio: float) -> str:
-    """Return evidence as people compare it with a threshold: `2.33`, `15,700`, `under 0.01`."""
-    if not 0.01 <= ratio < 1e6:
-        return "under 0.01" if ratio < 0.01 else "over 1,000,000"
-    return f"{float(f'{ratio:.3g}'):,.{0 if ratio >= 100 else 2}f}"
-
-
 def size_text(count: int) -> str:
     """Return a number of bytes as `12 kB` or `3.4 MB`."""
     if count < 1_000_000:

@@ -15,7 +15,7 @@ from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
 from pokewatch.gateway.web import formats
 from pokewatch.gateway.web.charts import Chart, svg
 from pokewatch.gateway.web.dot_charts import DotChart, dot_svg
-from pokewatch.wording import counted
+from pokewatch.wording import counted, evidence
 
 HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 # Pages load nothing from elsewhere, and no page can frame, restyle or script another.
@@ -59,7 +59,7 @@ class Templates:
             "percent_sign": formats.percent_sign,
             "chance": formats.chance,
             "figure": formats.figure,
-            "evidence": formats.evidence,
+            "evidence": evidence,
             "size": formats.size_text,
             "band": formats.band_text,
             "day": formats.day_text,

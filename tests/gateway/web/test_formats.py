@@ -85,23 +85,6 @@ def test_days() -> None:
     assert formats.sentence("the end") == "The end"
 
 
-@pytest.mark.parametrize(
-    ("ratio", "text"),
-    [
-        (0.0, "under 0.01"),
-        (0.0801, "0.08"),
-        (2.3333, "2.33"),
-        (19.96, "20.00"),
-        (157.2, "157"),
-        (15_683.0, "15,700"),
-        (999_999.0, "1,000,000"),
-        (3e40, "over 1,000,000"),
-    ],
-)
-def test_evidence_is_written_without_powers_of_ten(ratio: float, text: str) -> None:
-    assert formats.evidence(ratio) == text
-
-
 def test_problems_name_the_field_of_a_form_in_words() -> None:
     assert (
         formats.problem_text(invalid("/condition/card_id", "too long")) == "The card id: too long"
