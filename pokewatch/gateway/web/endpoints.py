@@ -204,8 +204,8 @@ class StaticEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = context_of(scope)
         context.route = "/static/{name}"
-        status, headers, body = self._static.answer(scope["path_params"]["name"])
-        await send_page(context, send, (status, headers, body))
+        answer = self._static.answer(scope["path_params"]["name"], scope["query_string"])
+        await send_page(context, send, answer)
 
 
 class SignInEndpoint:

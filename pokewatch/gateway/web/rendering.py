@@ -10,7 +10,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from pokewatch.contract import MAX_NAME_LENGTH
-from pokewatch.gateway.http.middleware import Answer, Header
+from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header
 from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
 from pokewatch.gateway.web import formats
 from pokewatch.gateway.web.charts import Chart, svg
@@ -127,10 +127,15 @@ class StaticFiles:
     def url(self, name: str) -> str:
         return f"/static/{name}?v={self._digests[name]}"
 
-    def answer(self, name: str) -> Answer:
-        """Return a file. Raise ProblemError (404)."""
+    def answer(self, name: str, query: bytes = b"") -> Answer:
+        """Return a file. Raise ProblemError (404).
+
+        While gateways of two versions take turns, the page of one may ask the other: caches must
+        not keep its file under the address of the page's.
+        """
         content = self._content.get(name)
         if content is None:
             raise ProblemError(NOT_FOUND, "there is no such file")
         kind = _TYPES[name.rpartition(".")[2]]
-        return 200, [(b"content-type", kind), _IMMUTABLE], content
+        current = query == f"v={self._digests[name]}".encode()
+        return 200, [(b"content-type", kind), _IMMUTABLE if current else NO_STORE], content

@@ -289,6 +289,8 @@ def test_static_files_have_an_address_of_their_content(hostile: Gateway) -> None
         response = hostile.get(address, key="")
         assert response.status_code == 200
         assert "immutable" in response.headers["cache-control"]
+        other = hostile.get(f"{address}0", key="")  # of a page of another version
+        assert (other.content, other.headers["cache-control"]) == (response.content, "no-store")
     assert hostile.get("/static/../pages.py", key="").status_code == 404
     assert hostile.get("/static/nothing.js", key="").status_code == 404
 
