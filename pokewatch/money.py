@@ -1,4 +1,4 @@
-"""Prices as people write them.
+"""Prices as people write and round them.
 
 What one text means is never guessed: "1,234" has two readings. A column of them may tell which;
 a price that is typed alone is refused.
@@ -78,6 +78,7 @@ _MONEY = re.compile(
     r"(?P<number>(?:[\d.,'][\d.,' ]*)?\d[.,]?(?:[eE][-+]?\d{1,3})?)"
     rf"(?:\s*(?P<after>{_UNIT}))?"
 )
+_NOISE = 1e-9  # cents, and 1e-14 of the amount: more than what products of floats are off by
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:(?P<mark>[.,' ])\d{3})(?:(?P=mark)\d{3})*")
 _PLAIN = re.compile(r"\d+")
 
@@ -127,6 +128,18 @@ def typed_price(text: str, least: float | None = None, most: float = math.inf) -
         raise ValueError(f"{shown} is not a price: use a number {bounds}")
     price.currency = money.currency
     return price
+
+
+def in_cents(amount: float) -> float:
+    """Return an amount rounded to cents, a half of one away from zero, as in a spreadsheet.
+
+    The half is that of the decimal number: 0.83 * 0.85 * 10 is 7.055, and 7.06 here, although the
+    nearest float is below it. What is not finite stays as it is.
+    """
+    if not math.isfinite(amount):
+        return amount
+    cents = math.floor(abs(amount) * (100.0 + 1e-12) + 0.5 + _NOISE)
+    return math.copysign(cents / 100.0, amount) if cents else 0.0
 
 
 def parse_money(text: str) -> Money | None:

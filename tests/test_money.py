@@ -1,8 +1,13 @@
-"""Prices that people type: read exactly, or refused with how to write them."""
+"""Prices that people type: read exactly, or refused with how to write them; amounts in cents."""
+
+import math
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pokewatch.money import currency_named, currency_of, parse_money, typed_price
+from pokewatch.money import currency_named, currency_of, in_cents, parse_money, typed_price
 
 
 @pytest.mark.parametrize(
@@ -115,3 +120,27 @@ def test_the_currency_in_the_name_of_a_column(name: str, currency: str | None) -
 )
 def test_a_currency_alone(text: str, currency: str | None) -> None:
     assert currency_of(text) == currency
+
+
+@given(
+    price=st.integers(1, 10_000_000),
+    factor=st.integers(1, 100),
+    copies=st.integers(1, 9_999),
+    sign=st.sampled_from((1, -1)),
+)
+def test_amounts_are_rounded_as_decimal_numbers_are(
+    price: int, factor: int, copies: int, sign: int
+) -> None:
+    exact = sign * Decimal(price) / 100 * factor / 100 * copies
+    amount = sign * (price / 100) * (factor / 100) * copies
+    assert in_cents(amount) == float(exact.quantize(Decimal("0.01"), ROUND_HALF_UP))
+
+
+@pytest.mark.parametrize("amount", [math.inf, -math.inf])
+def test_what_is_not_finite_is_not_rounded(amount: float) -> None:
+    assert in_cents(amount) == amount
+    assert math.isnan(in_cents(math.nan))
+
+
+def test_less_than_half_a_cent_has_no_sign() -> None:
+    assert math.copysign(1.0, in_cents(-0.004)) == 1.0

@@ -18,6 +18,7 @@ import click
 
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
 from pokewatch.errors import OutputError
+from pokewatch.money import in_cents
 from pokewatch.wording import age_in_words, refusal
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def format_size(size: int) -> str:
 
 
 def format_price(price: float | None, currency: str) -> str:
-    return "-" if price is None else f"{price:z,.2f} {currency}"
+    return "-" if price is None else f"{in_cents(price):,.2f} {currency}"
 
 
 def format_percent(share: float | None) -> str:

@@ -28,6 +28,7 @@ from pokewatch.cli.output import (
 )
 from pokewatch.contract import CONDITIONS, FEE_CURRENCIES, NEAR_MINT, NO_BETTER, Condition, Fees
 from pokewatch.errors import BookError
+from pokewatch.money import in_cents
 from pokewatch.valuation.skill import skill_of
 from pokewatch.wording import counted
 
@@ -171,7 +172,7 @@ def _print_value(row: Mapping[str, Any]) -> None:
     currency, lower, upper = row["currency"], row["lower"], row["upper"]
     interval = "no interval"
     if None not in (lower, upper):
-        interval = f"interval {lower:,.2f} - {upper:,.2f} {currency}"
+        interval = f"interval {in_cents(lower):,.2f} - {format_price(upper, currency)}"
     print_text(f"{row['slug']}: {paint_signal(row['signal'])}, {row['reason']}")
     buy_below = format_price(row["buy_below"], currency)
     print_fields(

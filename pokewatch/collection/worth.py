@@ -4,7 +4,7 @@ A price is that of a near mint copy times a factor for the line's condition, whi
 assume. Amounts are in the currency of the market.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -18,6 +18,7 @@ from pokewatch.collection.matching import OTHER_PRODUCT, Match, Matcher
 from pokewatch.collection.portfolio import total_interval
 from pokewatch.decision import Decisions, Distribution, FeeSchedule, advise
 from pokewatch.decision.distribution import predictive_cdf
+from pokewatch.money import in_cents
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import BookQuotes, PriceBook
 from pokewatch.valuation.signals import configured_fees, decide_quotes
@@ -202,7 +203,7 @@ def _worths(valued: _Valued) -> list[dict[str, Any]]:
         "fair_total": _numbers(quotes.fair * quantity),
         "proceeds_now": _numbers(now),
         "gain_of_selling": _numbers(now - later),
-        "chance_of_fall": _numbers(valued.chance_of_fall, 4),
+        "chance_of_fall": _numbers(valued.chance_of_fall, lambda chance: round(chance, 4)),
         "sell_above": _numbers(valued.sell_above),
         "advice": list(map(_advice, market, sell_above, status)),
     }
@@ -254,24 +255,24 @@ def _totals(book: PriceBook, valued: _Valued) -> dict[str, Any]:
     interval = total_interval(book, valued.quotes.position, quantity * valued.factor)
 
     def total(prices: Floats) -> float:
-        return round(float(np.nansum(_cents(prices * quantity))), 2)
+        return in_cents(float(np.nansum(_cents(prices * quantity))))
 
     fair = total(valued.quotes.fair)
     return {
         "copies": int(quantity.sum()),
         "market": total(valued.quotes.market),
         "fair": fair,
-        "lower": None if interval is None else round(fair * interval[0], 2),
-        "upper": None if interval is None else round(fair * interval[1], 2),
+        "lower": None if interval is None else in_cents(fair * interval[0]),
+        "upper": None if interval is None else in_cents(fair * interval[1]),
         "proceeds_now": total(valued.proceeds),
         "proceeds_at_horizon": total(valued.later),
     }
 
 
 def _cents(amounts: Floats) -> Floats:
-    return np.array([round(amount, 2) for amount in amounts.tolist()], dtype=np.float64)
+    return np.array([in_cents(amount) for amount in amounts.tolist()], dtype=np.float64)
 
 
-def _numbers(values: Floats, decimals: int = 2) -> list[float | None]:
+def _numbers(values: Floats, rounded: Callable[[float], float] = in_cents) -> list[float | None]:
     """Return the values rounded, None for those that are not finite."""
-    return [round(value, decimals) if isfinite(value) else None for value in values.tolist()]
+    return [rounded(value) if isfinite(value) else None for value in values.tolist()]

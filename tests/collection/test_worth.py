@@ -1,4 +1,5 @@
 from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,17 @@ def test_a_line_is_worth_its_copies_in_their_condition(book: PriceBook) -> None:
     assert line["proceeds_now"] == pytest.approx(proceeds, abs=0.01)
     assert line["lower"] < line["fair_price"] < line["upper"]
     assert found["condition_factors"]["LP"] == 0.85
+
+
+@pytest.mark.parametrize("condition", ["LP", "MP", "HP", "DMG"])
+def test_half_a_cent_is_rounded_as_in_a_spreadsheet(book: PriceBook, condition: str) -> None:
+    card = "Farfetch'd,151,83,Normal"
+    found = value(book, "".join(f"{card},{condition},{n},\n" for n in range(1, 200)))
+    factor = Decimal(str(found["condition_factors"][condition]))
+    price = Decimal(f"{book.look_up(['farfetchd_83']).market[0]:.2f}") * factor
+    for line in found["lines"]:
+        exact = (price * line["quantity"]).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        assert line["market_total"] == float(exact)
 
 
 def test_a_price_that_stays_does_not_fall(book: PriceBook) -> None:

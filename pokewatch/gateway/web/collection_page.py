@@ -18,6 +18,7 @@ from pokewatch.gateway.web.endpoints import send_page
 from pokewatch.gateway.web.page_queries import PageQuery, market_of
 from pokewatch.gateway.web.page_renderer import PageRenderer, problem_headers
 from pokewatch.gateway.web.uploads import UploadBodies
+from pokewatch.money import in_cents
 
 PATH = "/collection"
 _SHOWN = 200
@@ -123,7 +124,7 @@ def _parts(worth: CollectionWorth) -> dict[str, Any]:
 
 def _gains(line: LineWorth) -> bool:
     """Return whether the advice is to sell, for a gain that can be seen in print."""
-    return line.advice == "sell" and round(line.gain_of_selling or 0.0, 2) > 0
+    return line.advice == "sell" and in_cents(line.gain_of_selling or 0.0) > 0
 
 
 def _total(line: LineWorth) -> float:

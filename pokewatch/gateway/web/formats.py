@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from math import isfinite
 
 from pokewatch.gateway.http.problems import ProblemError
+from pokewatch.money import in_cents
 from pokewatch.wording import counted
 
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
@@ -76,8 +77,8 @@ def money(amount: float | None, currency: str) -> str:
     """Return an amount with its currency: `$1,234.50`, or `1,234.50 JPY`."""
     if amount is None or not isfinite(amount):
         return NONE
-    symbol, sign = SYMBOLS.get(currency), "\u2212" if amount < 0 and round(amount, 2) < 0 else ""
-    size = f"{abs(amount):,.2f}"
+    symbol, shown = SYMBOLS.get(currency), in_cents(amount)
+    sign, size = "\u2212" if shown < 0 else "", f"{abs(shown):,.2f}"
     return f"{sign}{symbol}{size}" if symbol else f"{sign}{size} {currency}"
 
 
@@ -85,7 +86,9 @@ def prices(amounts: Sequence[float | None], currency: str) -> list[str]:
     """Return prices, which are finite and not negative, like `money`."""
     symbol = SYMBOLS.get(currency)
     before, after = (symbol, "") if symbol else ("", f" {currency}")
-    return [NONE if amount is None else f"{before}{amount:,.2f}{after}" for amount in amounts]
+    return [
+        NONE if amount is None else f"{before}{in_cents(amount):,.2f}{after}" for amount in amounts
+    ]
 
 
 def signed_percent(fraction: float | None, decimals: int = 1) -> str:
