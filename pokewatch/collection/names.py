@@ -116,7 +116,7 @@ def base_key(name: str, number: str = "") -> str:
     return name_key(plain, number)
 
 
-def front_key(name: str, number: str = "") -> str:
+def front_key(name: str, number: str) -> str:
     """Return the `base_key` of the front of a card that has two faces, "" for another card."""
     front, faces, _ = name.partition("//")
     return base_key(front, number) if faces else ""

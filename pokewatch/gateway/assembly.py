@@ -69,8 +69,8 @@ class Assembly:
         self,
         settings: GatewaySettings,
         store: KeyStore,
-        transport: Transport | None = None,
-        tracer: "Tracer | None" = None,
+        transport: Transport | None,
+        tracer: "Tracer | None",
     ) -> None:
         self.settings = settings
         self.tracer = tracer

@@ -56,7 +56,7 @@ class FastHistogram(Collector):
     """A histogram, whose series are looked up once."""
 
     def __init__(
-        self, name: str, documentation: str, bounds: Sequence[float], labels: Sequence[str] = ()
+        self, name: str, documentation: str, bounds: Sequence[float], labels: Sequence[str]
     ) -> None:
         self._name = name
         self._documentation = documentation

@@ -30,9 +30,7 @@ class DocsEndpoints:
     Their examples are of a card that is being served.
     """
 
-    def __init__(
-        self, first_card: FirstCard, examples: AnswerExamples | None = None, pages: bool = False
-    ) -> None:
+    def __init__(self, first_card: FirstCard, examples: AnswerExamples | None, pages: bool) -> None:
         self._first_card = first_card
         self._pages = pages
         self._examples = examples

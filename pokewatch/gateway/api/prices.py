@@ -59,7 +59,7 @@ _HEADERS: list[Header] = [JSON, NO_STORE]
 class FairPriceEndpoint:
     """Single cards. With an event log, each answer is an event."""
 
-    def __init__(self, markets: Markets, events: EventLog | None = None) -> None:
+    def __init__(self, markets: Markets, events: EventLog | None) -> None:
         self._markets = markets
         self._events = events
 
@@ -87,7 +87,7 @@ class BatchEndpoint:
     """
 
     def __init__(
-        self, markets: Markets, load: QueueLimit, seconds: float, events: EventLog | None = None
+        self, markets: Markets, load: QueueLimit, seconds: float, events: EventLog | None
     ) -> None:
         self._markets = markets
         self._mixed = MixedPrices(load)

@@ -20,7 +20,7 @@ class Breaker:
 
     def __init__(
         self,
-        failures: int = 5,
+        failures: int,
         seconds: float = 1.0,
         max_seconds: float = 10.0,
         clock: Callable[[], float] = time.monotonic,

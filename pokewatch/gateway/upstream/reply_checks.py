@@ -63,7 +63,7 @@ def check_prices(
         )
 
 
-def check_decisions(found: Columns, status: Column | None = None) -> None:
+def check_decisions(found: Columns, status: Column | None) -> None:
     """Check the reply of `decision` for rows with these statuses."""
     check_numbers(found, _DECISION_NUMBERS)
     signals, deviations = found["signal"], found["deviation_pct"]

@@ -86,7 +86,7 @@ def price_of(
     text: str,
     pointer: str,
     *,
-    currency: str = "",
+    currency: str,
     least: float = MIN_PRICE,
     most: float = MAX_PRICE,
 ) -> float | None:

@@ -63,7 +63,7 @@ class Pages:
     With an event log, the signals on the pages of cards are events.
     """
 
-    def __init__(self, markets: Markets, alerts: Alerts, events: EventLog | None = None) -> None:
+    def __init__(self, markets: Markets, alerts: Alerts, events: EventLog | None) -> None:
         self._markets = markets
         self._alerts = alerts
         self._events = events

@@ -50,7 +50,7 @@ def measure_day(
     today: date,
     max_price: float,
     min_cards: int,
-    replaced: pa.Table | None = None,
+    replaced: pa.Table | None,
 ) -> DayMeasures:
     """Measure the rows of a day, without those `rejected` as errors.
 

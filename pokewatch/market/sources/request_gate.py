@@ -22,7 +22,7 @@ class RequestGate:
 
     def __init__(
         self,
-        pause: float = 0.0,
+        pause: float,
         store: RequestStore | None = None,
         limit: int = 0,
         now: Callable[[], float] = time.time,

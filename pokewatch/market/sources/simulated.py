@@ -34,7 +34,7 @@ class SimulatedSource:
 
     name = "simulated"
 
-    def __init__(self, cards: int = 1000, seed: int = 0, regimes: Sequence[Regime] = ()) -> None:
+    def __init__(self, cards: int, seed: int = 0, regimes: Sequence[Regime] = ()) -> None:
         if not 1 <= cards <= MOST_CARDS:
             raise SettingsError(f"--cards {cards}: use a number from 1 to {MOST_CARDS}")
         if not 0 <= seed <= MOST_SEED:

@@ -46,9 +46,7 @@ class Columns:
         return simplified(self.named.get("card_id", "")) == "idproduct"
 
 
-def find_columns(
-    names: Sequence[str], given: Mapping[str, str], key: Sequence[str] = ()
-) -> Columns:
+def find_columns(names: Sequence[str], given: Mapping[str, str], key: Sequence[str]) -> Columns:
     """Return which of the columns `names` holds each field; `given` names some of them outright.
 
     `key` names columns that distinguish cards with the same id. In a table with conditions, an id

@@ -57,7 +57,7 @@ def read_days(
     order: Order | None,
     first: date,
     last: date,
-    times: pa.ChunkedArray | None = None,
+    times: pa.ChunkedArray | None,
 ) -> Days:
     """Return the column as days between `first` and `last`; `times` is a column of times of day.
 

@@ -61,7 +61,7 @@ class Header:
         self._worded = [at for at, name in enumerate(self._names) if not _DIGIT.search(name)]
 
     def is_replaced_by(
-        self, cells: Sequence[str], known: frozenset[str], *, directly: bool = False
+        self, cells: Sequence[str], known: frozenset[str], *, directly: bool
     ) -> bool:
         """Return whether a record is the header of another table.
 

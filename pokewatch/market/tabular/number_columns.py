@@ -33,8 +33,8 @@ def read_numbers(
     line: NDArray[np.int64],
     name: str,
     decimal: Decimal | None,
-    whole: bool = False,
-    typed: NDArray[np.float64] | None = None,
+    whole: bool,
+    typed: NDArray[np.float64] | None,
 ) -> Numbers:
     """Return the column as numbers.
 
@@ -79,7 +79,7 @@ def read_numbers(
 def evidence_of(
     column: pa.ChunkedArray,
     line: NDArray[np.int64],
-    typed: NDArray[np.float64] | None = None,
+    typed: NDArray[np.float64] | None,
 ) -> Decimal | None:
     """Return the decimal mark that a column shows beyond doubt, None where it shows none."""
     if is_number(column.type):

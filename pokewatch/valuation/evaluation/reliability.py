@@ -55,7 +55,7 @@ def reliability_of(
     signal: Strings,
     confidence: Floats,
     came_true: Mapping[str, Bools],
-    clusters: Clusters | None = None,
+    clusters: Clusters | None,
 ) -> list[dict[str, Any]]:
     """Return the reliability of stated signals [m] and confidences [m], NaN where none is stated.
 

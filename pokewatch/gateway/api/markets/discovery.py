@@ -46,8 +46,8 @@ class MarketDiscovery:
     def __init__(
         self,
         shared: SharedParts,
-        transport: Transport | None = None,
-        tracer: "Tracer | None" = None,
+        transport: Transport | None,
+        tracer: "Tracer | None",
     ) -> None:
         settings = shared.settings
         self._shared = shared
