@@ -13,7 +13,7 @@ from pokewatch.market.collect import collect
 from pokewatch.market.completion import absent_games
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.tcgcsv import TcgcsvSource
-from tests.market.sources.conftest import clock, lake, opened, server  # noqa: F401
+from tests.market.sources.conftest import clock, opened, server  # noqa: F401
 from tests.market.tcgcsv_server import CARDS, FIRST, GROUPS, Clock, TcgcsvServer, day_sets, run
 from tests.market.upstream import price
 
@@ -37,7 +37,7 @@ def history(server: TcgcsvServer, opened: Open, lake: Lake) -> Lake:  # noqa: F8
     return lake
 
 
-def games(lake: Lake, day: date) -> set[str]:  # noqa: F811
+def games(lake: Lake, day: date) -> set[str]:
     cards = lake.catalog()
     names = dict(zip(cards["card_id"].to_pylist(), cards["game"].to_pylist(), strict=True))
     return {names[card] for card in lake.day(day)["card_id"].to_pylist()}
@@ -65,7 +65,7 @@ def test_a_game_added_later_brings_its_history(
 def test_completing_a_day_loses_no_row(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811
-    lake: Lake,  # noqa: F811
+    lake: Lake,
     clock: Clock,  # noqa: F811
     home: Path,
 ) -> None:
@@ -98,7 +98,7 @@ def test_a_refresh_replaces_the_rows_of_its_games(
 def test_a_game_added_later_leaves_the_rejected_rows_of_the_others(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811
-    lake: Lake,  # noqa: F811
+    lake: Lake,
 ) -> None:
     archive = all_sets(0.0)
     archive[3, 7] += [price(0), price(1, market=-1.0, printing="Foil")]
@@ -123,7 +123,7 @@ def test_a_game_added_later_leaves_the_rejected_rows_of_the_others(
 def test_two_collections_at_once_lose_no_game(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811
-    lake: Lake,  # noqa: F811
+    lake: Lake,
 ) -> None:
     for position, day in enumerate(DAYS):
         server.open_archive(day, all_sets(position / 10))
@@ -193,7 +193,7 @@ def test_a_game_without_prices_on_a_day_is_not_requested_again(
 def test_a_game_added_on_the_same_day_requests_its_own_pages_only(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811
-    lake: Lake,  # noqa: F811
+    lake: Lake,
     clock: Clock,  # noqa: F811
 ) -> None:
     server.sets = all_sets(0.0)
@@ -211,7 +211,7 @@ def test_a_game_added_on_the_same_day_requests_its_own_pages_only(
 def test_fewer_games_are_reported_and_compared_with_themselves(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811
-    lake: Lake,  # noqa: F811
+    lake: Lake,
     clock: Clock,  # noqa: F811
 ) -> None:
     server.sets = all_sets(0.0)
@@ -259,7 +259,7 @@ def test_a_day_completed_in_the_same_run_is_compared_in_the_games_of_the_next(
 def test_a_first_day_of_another_game_is_checked_by_itself(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811
-    lake: Lake,  # noqa: F811
+    lake: Lake,
     clock: Clock,  # noqa: F811
 ) -> None:
     server.sets = all_sets(0.0)
@@ -290,7 +290,7 @@ def test_a_day_without_recorded_games_has_those_of_its_cards(
 def test_a_game_that_is_not_known_has_its_number_for_a_name(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811
-    lake: Lake,  # noqa: F811
+    lake: Lake,
 ) -> None:
     server.open_archive(FIRST, {(55, 1): [price(1), price(2, printing="Gold")]})
     report = collect(opened(tcgcsv_categories="55"), lake, [FIRST])

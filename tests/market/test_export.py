@@ -16,11 +16,6 @@ from pokewatch.market.sources.simulated_catalog import EPOCH
 DAYS = [EPOCH + timedelta(days=number) for number in range(3)]
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
-
-
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])
 def test_an_export_holds_the_requested_days(lake: Lake, tmp_path: Path, file_format: str) -> None:
     collect(SimulatedSource(cards=150), lake, DAYS)

@@ -4,7 +4,6 @@ import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from pokewatch.gateway.web.picture_client import (
     PictureError,
     picture_kind,
 )
-from pokewatch.watches.address_guard import is_public
 from tests.gateway.web.picture_server import PNG, PictureServer, content, picture_server
 
 
@@ -148,40 +146,6 @@ def test_a_host_that_is_down(tmp_path: Path) -> None:
     client = PictureClient([gone.host], context, lambda _: True)
     with pytest.raises(PictureError, match="no connection"):
         asyncio.run(client.fetch(url))
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1",
-        "10.1.2.3",
-        "172.16.0.1",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "0.0.0.0",  # an address to refuse
-        "224.0.0.1",
-        "255.255.255.255",
-        "::1",
-        "::",
-        "fe80::1",
-        "fd00::1",
-        "ff02::1",
-        "::ffff:127.0.0.1",
-        "::ffff:169.254.169.254",
-        "64:ff9b::7f00:1",
-        "64:ff9b:1::7f00:1",
-        "2002:7f00:1::",
-        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
-    ],
-)
-def test_addresses_that_are_not_public(address: str) -> None:
-    assert not is_public(ip_address(address))
-
-
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:8.8.8.8"])
-def test_public_addresses(address: str) -> None:
-    assert is_public(ip_address(address))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pokewatch.market.lake import Lake
 from pokewatch.market.sources.tcgcsv import TcgcsvSource
 from pokewatch.settings import SourceSettings
 from tests.market.tcgcsv_server import Clock, TcgcsvServer, day_sets, serving
@@ -20,11 +18,6 @@ def clock() -> Clock:
 def server(clock: Clock) -> Iterator[TcgcsvServer]:
     with serving(TcgcsvServer(clock, day_sets())) as running:
         yield running
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
 
 
 @pytest.fixture

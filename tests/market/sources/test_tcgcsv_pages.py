@@ -16,7 +16,6 @@ from pokewatch.settings import Home
 from tests.market.tcgcsv_server import CARDS, FIRST, GROUPS, Clock, TcgcsvServer, day_sets, run
 
 PAGES = 1 + 2 + 2 * len(GROUPS)  # last-updated, groups of two categories, prices and products
-OF_ONE_CATEGORY = PAGES - 1
 
 Open = Callable[..., TcgcsvSource]
 
