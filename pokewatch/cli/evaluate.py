@@ -185,7 +185,7 @@ def backtest(
     from pokewatch.valuation.backtest.runner import backtest_file
     from pokewatch.valuation.backtest.trades import Capacity
 
-    policies = policy or ("threshold", "net_of_fees")
+    policies = tuple(dict.fromkeys(policy)) or ("threshold", "net_of_fees")
     with value_errors_as_usage(), share_bar("Valuing each day") as progress:
         found = backtest_file(
             prices,

@@ -20,7 +20,7 @@ class ValuedDays:
     """Values [d, n] of the panel's last d days, from day index `first` on.
 
     `status` is an index into STATUSES. `shape` is a row of `shapes` [S, 1 + K], those of all models
-    that valued a day, NO_SHAPE for none: see `intervals.Spread`. `further` are the forecasts of the
+    that valued a day, NO_SHAPE for none: see `spread.Spread`. `further` are the forecasts of the
     last day at further horizons.
     """
 

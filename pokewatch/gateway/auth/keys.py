@@ -173,8 +173,12 @@ class KeyStore:
             )
 
     def revision(self) -> int:
-        """Return a number that increases with every change, or -1 if there is no file."""
-        return -1 if self._stat() is None else self._revision()
+        """Return a number that increases with every change. Raise KeyStoreError."""
+        with self._reading() as database:
+            row = database.execute("SELECT number FROM revision").fetchone()
+        if row is None or not isinstance(row[0], int):
+            raise KeyStoreError(f"{self.path} is damaged: its revision is missing")
+        return row[0]
 
     def fingerprint(self) -> tuple[int, ...] | None:
         """Return a value that changes with the contents of the store, or None if there is no file.
@@ -186,7 +190,7 @@ class KeyStore:
         if found is None:
             return None
         times = (found.st_mtime_ns, found.st_ctime_ns)
-        return (found.st_dev, found.st_ino, found.st_size, *times, self._revision())
+        return (found.st_dev, found.st_ino, found.st_size, *times, self.revision())
 
     def list(self) -> list[Key]:
         """Return all keys, oldest first, including revoked and expired ones."""
@@ -220,13 +224,6 @@ class KeyStore:
                 f"no key has the id {quoted(key_id)}: list the keys with `pokewatch keys list`"
             )
         return _key(row)
-
-    def _revision(self) -> int:
-        with self._reading() as database:
-            row = database.execute("SELECT number FROM revision").fetchone()
-        if row is None or not isinstance(row[0], int):
-            raise KeyStoreError(f"{self.path} is damaged: its revision is missing")
-        return row[0]
 
     def _stat(self) -> os.stat_result | None:
         try:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from pokewatch.errors import MissingAtSourceError, SourceError
-from pokewatch.market.sources import RequestUsage
 from pokewatch.market.sources.failed_sets import MOST_IN_A_ROW, not_collected, too_many
 from pokewatch.market.sources.http import shown
 from pokewatch.market.sources.parsing import text
@@ -157,11 +156,8 @@ class TcgcsvLive:
         return not_collected(
             fetch.failed,
             f"; {fetch.rows.day} was not collected. The sets fetched so far are stored; "
-            f"run the command again to continue ({self._usage()})",
+            f"run the command again to continue ({self._pages.usage()})",
         )
-
-    def _usage(self) -> RequestUsage:
-        return self._pages.usage()
 
     def _empty(self) -> SourceError:
         cause = f"no live prices of categories {', '.join(map(str, self._categories))}"

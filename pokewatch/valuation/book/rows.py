@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class BookSpreads:
-    """The predictive distributions of rows [n, d]; see `intervals.Spread`.
+    """The predictive distributions of rows [n, d]; see `spread.Spread`.
 
     With probability `unchanged` the price at the horizon is the last quote; else its log is that of
     the fair price plus `scale` times a draw of the row `shape` of `shapes` [S, 1 + K], a floor and
