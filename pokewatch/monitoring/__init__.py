@@ -1,1 +1,1 @@
-"""Watching what runs, and telling people."""
+"""Monitoring: calibration of past forecasts, drift of prices, and the track record."""

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.monitoring.outcomes import read_book
+from pokewatch.monitoring.outcomes import features_on, read_book, was_champion
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import STATUSES, PriceBook
 from pokewatch.valuation.evaluation.reliability import reliability
@@ -40,7 +40,6 @@ from pokewatch.valuation.evaluation.scores import (
     terms,
 )
 from pokewatch.valuation.evaluation.two_way import Clusters, Estimate
-from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import UNKNOWN_CARD, band_of, liquidity_of
 from pokewatch.valuation.panel import Bools, Floats, Panel
 
@@ -168,7 +167,7 @@ def calibrate(panel: Panel, past: PastForecasts, lag: int) -> Calibration | None
 
     None where the panel lacks either day, or where nothing can be judged.
     """
-    origin = int((np.datetime64(past.day, "D") - panel.dates[0]).astype(np.int64))
+    origin = panel.index(past.day)
     if origin < 0 or origin + lag >= panel.days:
         return None
     rows = _forecasts(panel, past, origin, lag)
@@ -215,7 +214,7 @@ def _inside(
 
     Forecasts without an interval are not judged.
     """
-    origin = int((np.datetime64(day, "D") - panel.dates[0]).astype(np.int64))
+    origin = panel.index(day)
     quotes = book.look_up(panel.card_id.tolist(), np.full(panel.cards, np.datetime64(day)))
     truth = panel.market[origin + horizon]
     judged = (
@@ -234,11 +233,7 @@ def _prices_of(book: PriceBook) -> tuple[str, str]:
 
 
 def _served(model: RegisteredModel, day: date, source: str) -> bool:
-    if (
-        DEPLOYED_AT not in model.tags
-        or LAST_DAY not in model.tags
-        or model.tags.get("source", "") != source
-    ):
+    if not was_champion(model, source):
         return False
     return day - SERVED_FOR <= date.fromisoformat(model.tags[LAST_DAY]) <= day
 
@@ -247,9 +242,7 @@ def _forecasts(panel: Panel, past: PastForecasts, origin: int, lag: int) -> Fore
     quotes = past.book.look_up(
         panel.card_id.tolist(), np.full(panel.cards, np.datetime64(past.day))
     )
-    today = next(
-        stream_features(panel.after(max(0, origin - WINDOW - 7)), [min(origin, WINDOW + 7)])
-    )
+    today = features_on(panel, origin)
     last, truth = panel.market[origin], panel.market[origin + lag]
     rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth))
     status = np.array(

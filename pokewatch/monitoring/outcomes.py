@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pokewatch.errors import BookError, RegistryError
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import PriceBook
-from pokewatch.valuation.features import WINDOW, stream_features
+from pokewatch.valuation.features import WINDOW, DayFeatures, stream_features
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
 from pokewatch.valuation.panel import Bools, Floats, Panel
 from pokewatch.valuation.signals import configured_thresholds, decide_quotes
@@ -61,7 +61,7 @@ def issue_of(model: RegisteredModel, book: PriceBook, currency: str, published_o
 
 def is_due(panel: Panel, issue: Issue) -> bool:
     """Return whether the panel has the day of the issue, and prices of the day it was for."""
-    origin, due = (_index(panel, day) for day in (issue.issued_on, issue.due_on))
+    origin, due = (panel.index(day) for day in (issue.issued_on, issue.due_on))
     return origin >= 0 and due < panel.days and bool(np.isfinite(panel.market[due]).any())
 
 
@@ -70,7 +70,7 @@ def is_of_market(panel: Panel, issue: Issue, book: PriceBook) -> bool:
 
     Two files, or two simulations, have the same source and may have cards of the same ids.
     """
-    latest, origin = book.latest(), _index(panel, issue.issued_on)
+    latest, origin = book.latest(), panel.index(issue.issued_on)
     quoted = np.flatnonzero(np.isfinite(latest.market))
     at, known = _places(panel, [book.cards.ids[row] for row in quoted])
     # A book holds whole cents.
@@ -114,18 +114,23 @@ def outcomes(panel: Panel, issue: Issue, book: PriceBook) -> pa.Table:
     return pa.table({name: columns[name] for name in FORECAST_SCHEMA.names}, FORECAST_SCHEMA)
 
 
+def features_on(panel: Panel, day: int) -> DayFeatures:
+    """Return the features of all cards on day index `day`, from the days that they depend on."""
+    window = panel.after(max(0, day - WINDOW - 7))
+    return next(stream_features(window, [min(day, WINDOW + 7)]))
+
+
 def prices_on(panel: Panel, day: date, cards: list[str]) -> Floats:
     """Return the price of each card on a day of the panel, NaN where there is none."""
     at, known = _places(panel, cards)
-    found: Floats = np.where(known, panel.market[_index(panel, day), at], np.nan)
+    found: Floats = np.where(known, panel.market[panel.index(day), at], np.nan)
     return found
 
 
 def _of_panel(panel: Panel, issue: Issue, cards: list[str]) -> dict[str, pa.Array]:
     """Return what the panel knows of the cards on the days of an issue."""
-    origin, due = (_index(panel, day) for day in (issue.issued_on, issue.due_on))
-    window = panel.after(max(0, origin - WINDOW - 7))
-    today = next(stream_features(window, [min(origin, WINDOW + 7)]))
+    origin, due = (panel.index(day) for day in (issue.issued_on, issue.due_on))
+    today = features_on(panel, origin)
     at, known = _places(panel, cards)
     median7 = np.exp(today.last + today.column("median7"))[at]
     liquidity = np.asarray(LIQUIDITIES)[liquidity_of(today.values[at])]
@@ -142,10 +147,6 @@ def _places(panel: Panel, cards: list[str]) -> tuple[NDArray[np.intp], Bools]:
     """Return the position of each card in the panel, and whether it is there."""
     at = np.minimum(np.searchsorted(panel.card_id, cards), panel.cards - 1)
     return at, panel.card_id[at] == np.asarray(cards, dtype=np.str_)
-
-
-def _index(panel: Panel, day: date) -> int:
-    return int((np.datetime64(day, "D") - panel.dates[0]).astype(np.int64))
 
 
 def _nullable(values: np.ndarray) -> pa.Array:

@@ -66,16 +66,16 @@ class Panel:
     @property
     def change(self) -> int:
         """The index of the day `changed`; 0 or less if the market has not changed in the panel."""
-        return (
-            0
-            if self.changed is None
-            else int((np.datetime64(self.changed, "D") - self.dates[0]).astype(np.int64))
-        )
+        return 0 if self.changed is None else self.index(self.changed)
 
     @property
     def quoted_days(self) -> Bools:
         """On which days [d] any card has a market price."""
         return np.array([bool(np.isfinite(quotes).any()) for quotes in self.market])
+
+    def index(self, day: date) -> int:
+        """Return the index of a day; one that is not in the panel is below 0, or `days` or more."""
+        return int((np.datetime64(day, "D") - self.dates[0]).astype(np.int64))
 
     def up_to(self, day: int) -> "Panel":
         """Return the panel as it was known on day index `day`, as views."""

@@ -155,7 +155,7 @@ class _OpenWalk:
 def _index(panel: Panel, model: Model) -> int:
     if model.trained_until is None:
         raise ValueError(f"the model {model.name} has not been trained")
-    return int((np.datetime64(model.trained_until, "D") - panel.dates[0]).astype(np.int64))
+    return panel.index(model.trained_until)
 
 
 _NO_KEYS = np.empty(0, dtype=np.uint32)
