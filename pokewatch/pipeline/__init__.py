@@ -1,1 +1,1 @@
-"""The batch half, step by step: what the steps of the flows call."""
+"""The batch half: one function for each step of the flows."""
