@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.decision.distribution import CENT
-from pokewatch.valuation.classes import classes_of
+from pokewatch.valuation.binning import classes_of
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.least_squares import solve, weighted_products, weighted_sum
 from pokewatch.valuation.panel import Bools, Floats

@@ -25,8 +25,8 @@ from pokewatch.decision.distribution import (
     LEVELS,
     interpolate_quantiles,
 )
+from pokewatch.valuation.binning import classes_of
 from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.classes import classes_of
 from pokewatch.valuation.common_errors import CardOutcomes, common_errors
 from pokewatch.valuation.error_model import (
     MIN_SCALE,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.valuation.classes import classes_of
+from pokewatch.valuation.binning import classes_of
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

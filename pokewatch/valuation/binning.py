@@ -1,4 +1,4 @@
-"""The classes of many values between few edges."""
+"""Binning: the classes of many values between few edges."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from pokewatch.valuation.classes import classes_of
+from pokewatch.valuation.binning import classes_of
 
 EDGES = (-1.0, 0.04, 0.1, 0.2, 5.0)
 VALUES = st.one_of(st.sampled_from([*EDGES, np.nan, np.inf, -np.inf, 0.1]), st.floats())
