@@ -130,11 +130,12 @@ def collect(
       pokewatch collect --source file --file my_prices.csv --check
       pokewatch collect --source file --file my_prices.csv --format parquet
     """
+    from pokewatch.pipeline.parameters import check_source
     from pokewatch.settings import RegistrySettings
 
     if named_market := RegistrySettings.read().market:
         source, seed, path, categories = _options_of(ctx, named_market)
-    _check_options(source, path, categories)
+    check_source(source, cards=cards, seed=seed, file=str(path or ""), categories=categories or "")
     if output and not export_format:
         export_format = ending_of(output, "--output", EXPORT_TYPES)
     if check:
@@ -144,9 +145,8 @@ def collect(
     if named and (start or end or days):
         raise click.UsageError("--day cannot be used with --from, --to or --days; use one of them")
     report, lake, collected = _collect(source, market, start, end, days, named, refresh)
-    exported = None
-    if export_format or output:
-        exported = _export(lake, source, collected, export_format, output)
+    exports = export_format or output
+    exported = _export(lake, source, collected, export_format, output) if exports else None
     _print_report(report, lake.root, exported, as_json)
     report.require_no_held()
 
@@ -160,15 +160,6 @@ def _options_of(ctx: click.Context, market: str) -> tuple[str, int, Path | None,
             raise click.UsageError(f"--market {market} determines {option}: leave one of them out")
     found = source_of(market)
     return found.source, found.seed, found.path, found.categories
-
-
-def _check_options(source: str, path: Path | None, categories: str | None) -> None:
-    if path and source != "file":
-        raise click.UsageError(f"--file {path}: --source {source} reads no file; add --source file")
-    if categories is not None and source != "tcgcsv":
-        raise click.UsageError(
-            f"--categories {categories}: --source {source} has no categories; add --source tcgcsv"
-        )
 
 
 def _show_file(source: str, path: Path | None, as_json: bool) -> None:

@@ -80,9 +80,11 @@ def test_collect_exports_one_file(export_format: str, home: Path, tmp_path: Path
         (("--days", "0"), "--days"),
         (("--source", "file", "--file", "missing.csv"), "missing.csv"),
         (("--source", "pokemon_price_tracker"), "POKEMON_PRICE_API_KEY"),
+        (("--file", "prices.csv"), "--source simulated reads no file; add --source file"),
+        (("--categories", "3"), "--source simulated has no categories; add --source tcgcsv"),
         (("--output", "a.xlsx"), "--output 'a.xlsx' does not end in .parquet or .csv: rename it"),
     ],
-    ids=["source", "range", "days", "file", "key", "output"],
+    ids=["source", "range", "days", "file", "key", "no file", "no categories", "output"],
 )
 def test_collect_names_what_is_wrong(arguments: tuple[str, ...], message: str, home: Path) -> None:
     result = run("collect", *arguments)
