@@ -55,14 +55,9 @@ class Registry:
 
     def __init__(self, settings: RegistrySettings | None = None) -> None:
         self._settings = settings or RegistrySettings.read()
-        self._name = self._settings.registered_model()
+        self.name = self._settings.registered_model()
         self.market = self._settings.market  # "" for the only one of a home
         self._mlflow = RegistryClient(self._settings)
-
-    @property
-    def name(self) -> str:
-        """The name of the registered model."""
-        return self._name
 
     @property
     def books(self) -> Path:
@@ -124,12 +119,12 @@ class Registry:
             )
         with self.client(f"run {run_id} cannot be registered") as client:
             run = client.get_run(run_id)
-            ensure_registered_model(client, self._name)
+            ensure_registered_model(client, self.name)
             given = run.data.tags
             tags = {name: given[name] for name in given if not name.startswith("mlflow.")}
             tags[DIGEST] = digest
             source = run.info.artifact_uri
-            return _registered(client.create_model_version(self._name, source, run_id, tags=tags))
+            return _registered(client.create_model_version(self.name, source, run_id, tags=tags))
 
     def resolve(self, alias: str = CHAMPION) -> RegisteredModel:
         """Return the version behind an alias. Raise NoChampionError where there is none."""
@@ -142,7 +137,7 @@ class Registry:
             from mlflow.exceptions import MlflowException
 
             try:
-                return _registered(client.get_model_version_by_alias(self._name, name))
+                return _registered(client.get_model_version_by_alias(self.name, name))
             except MlflowException as error:
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                     raise NoChampionError(_no_version(alias, self.branch, self.market)) from None
@@ -173,11 +168,11 @@ class Registry:
     def version(self, version: str) -> RegisteredModel:
         """Return one registered version. Raise RegistryError where it does not exist."""
         with self.client(f"model version {version!r} cannot be found") as client:
-            return _registered(client.get_model_version(self._name, version))
+            return _registered(client.get_model_version(self.name, version))
 
     def versions(self, where: str = "") -> list[RegisteredModel]:
         """Return the newest versions, at most 200, newest first; `where` adds an MLflow filter."""
-        query = f"name='{self._name}'" + (f" and {where}" if where else "")
+        query = f"name='{self.name}'" + (f" and {where}" if where else "")
         with self.client("the model versions cannot be listed") as client:
             found = client.search_model_versions(query, _MAX_VERSIONS, ["version_number DESC"])
             return [_registered(version) for version in found]
@@ -199,23 +194,23 @@ class Registry:
     def set_alias(self, alias: str, version: str) -> None:
         """Point an alias to a version, in place of any other."""
         with self.client(f"alias {alias!r} cannot be moved to version {version}") as client:
-            client.set_registered_model_alias(self._name, self.branch_name(alias), version)
+            client.set_registered_model_alias(self.name, self.branch_name(alias), version)
 
     def delete_alias(self, alias: str) -> None:
         """Delete an alias."""
         with self.client(f"alias {alias!r} cannot be removed") as client:
-            client.delete_registered_model_alias(self._name, self.branch_name(alias))
+            client.delete_registered_model_alias(self.name, self.branch_name(alias))
 
     def set_tag(self, version: str, name: str, value: str) -> None:
         """Set a tag of a registered version."""
         with self.client(f"tag {name!r} of model version {version} cannot be set") as client:
-            client.set_model_version_tag(self._name, version, name, value)
+            client.set_model_version_tag(self.name, version, name, value)
 
     def set_state(self, name: str, value: str) -> None:
         """Store a text under a name, as a tag of the registered model."""
         with self.client(f"the state {name!r} cannot be written") as client:
-            ensure_registered_model(client, self._name)
-            client.set_registered_model_tag(self._name, self.branch_name(name), value)
+            ensure_registered_model(client, self.name)
+            client.set_registered_model_tag(self.name, self.branch_name(name), value)
 
     def get_state(self, name: str) -> str:
         """Return the text stored under a name; "" where there is none."""

@@ -272,7 +272,8 @@ class Composition:
         body = await self._decisions.send(DECISION_PATH, request, headers, deadline)
         try:
             found = decode_columns(body, DECISION_COLUMNS, len(inputs[0].data), request_id)
-            check_decisions(found[0], inputs[-1].data if inputs[-1].name == "status" else None)
+            status = next((tensor.data for tensor in inputs if tensor.name == "status"), None)
+            check_decisions(found[0], status)
         except ValueError as error:
             raise self._decisions.bad_reply(str(error)) from error
         return found
