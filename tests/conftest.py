@@ -69,6 +69,22 @@ def s3() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
+def remote(
+    request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A remote for the data versions, in the settings."""
+    if request.param == "folder":
+        address = str(tmp_path / "remote")
+    else:
+        from tests.s3 import reach
+
+        address = f"s3://data/{tmp_path.name}"
+        reach(request.getfixturevalue("s3"), monkeypatch)
+    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", address)
+    return address
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real prices, which are not part of the project."""

@@ -89,8 +89,16 @@ def test_copies_in_columns_of_printings_are_not_taken_for_yes_and_no() -> None:
 @pytest.mark.parametrize(
     "total",
     [
-        *("Total", "Total cards", "Grand Total:", "Gesamt: 3", "Summe", "Total (3 items)"),
-        *("Portfolio", "Portfolio value", "Total portfolio value", "Collection total"),
+        *(
+            "Total",
+            "TOTAL:",
+            "Total cards",
+            "Total (3 items)",
+            "Grand Total:",
+            "Gesamt: 3",
+            "Summe",
+        ),
+        *("Summe", "Portfolio", "Portfolio value", "Total portfolio value", "Collection total"),
     ],
 )
 def test_a_total_is_no_card(total: str) -> None:

@@ -212,13 +212,6 @@ def test_grader_and_grade_in_two_columns() -> None:
     assert (first.grade, second.grade) == ("PSA 9", "")
 
 
-@pytest.mark.parametrize("name", ["Total", "TOTAL:", "Grand total", "Summe"])
-def test_a_total_is_not_a_card(name: str) -> None:
-    found = read(f"name,set,number,quantity\nPikachu,151,25,2\n{name},,,2\n")
-    assert [line.name for line in found.lines] == ["Pikachu"]
-    assert [each.reason for each in found.refused] == ["it is a total, not a card"]
-
-
 @pytest.mark.parametrize(("quantity", "copies"), [("x2", 2), ("3x", 3), ("4 x", 4), ("5,0", 5)])
 def test_quantities_as_people_write_them(quantity: str, copies: int) -> None:
     (line,) = read(f'name,quantity\nPikachu,"{quantity}"\n').lines

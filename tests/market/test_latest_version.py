@@ -19,21 +19,8 @@ from pokewatch.pipeline.collect import collect_prices
 from pokewatch.pipeline.storage import open_raw_lake
 from pokewatch.retention.data_versions import remove_unused_files
 from pokewatch.settings import Home, VersionSettings
-from tests.s3 import reach
 
 OLD, NEW = "a" * 32, "b" * 32
-
-
-@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
-def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A remote for the data versions, in the settings."""
-    if request.param == "folder":
-        address = str(tmp_path / "remote")
-    else:
-        address = f"s3://data/{tmp_path.name}"
-        reach(request.getfixturevalue("s3"), monkeypatch)
-    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", address)
-    return address
 
 
 def test_the_head_is_what_was_published_last(remote: str) -> None:

@@ -18,25 +18,11 @@ from pokewatch.registry_database import ListedVersion
 from pokewatch.remote_files import open_remote
 from pokewatch.retention.data_versions import YOUNG, is_owned, remove_unused_files
 from pokewatch.settings import VersionSettings
-from tests.s3 import reach
 
 pytestmark = pytest.mark.integration
 
 NOW = datetime.now(UTC)
 LATER, LATEST = NOW + 2 * YOUNG, NOW + 4 * YOUNG
-
-
-@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
-def remote(
-    request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    if request.param == "folder":
-        address = str(tmp_path / "remote")
-    else:
-        address = f"s3://data/{tmp_path.name}"
-        reach(request.getfixturevalue("s3"), monkeypatch)
-    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", address)
-    return address
 
 
 def save(root: Path, name: str, *contents: str) -> str:

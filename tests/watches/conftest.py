@@ -11,8 +11,9 @@ from sqlalchemy.engine import make_url
 from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.outbox import Outbox
 from pokewatch.watches.store import WatchStore
+from tests.certificates import write_certificate
 from tests.postgres import running as running_postgres
-from tests.watches.receiver import Receiver, make_certificate, receiving
+from tests.watches.receiver import NAME, Receiver, receiving
 
 
 class Clock:
@@ -69,9 +70,7 @@ def outbox(database: WatchDatabase, clock: Clock) -> Outbox:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tls") / "receiver.pem"
-    make_certificate(path)
-    return path
+    return write_certificate(tmp_path_factory.mktemp("tls") / "receiver.pem", NAME, "localhost")
 
 
 @pytest.fixture

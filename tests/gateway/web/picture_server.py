@@ -1,20 +1,14 @@
 """An HTTPS server of pictures on this machine, with a certificate of its own."""
 
-import ipaddress
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from tests.answering import answering
+from tests.certificates import write_certificate
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 200
 Reply = Callable[[BaseHTTPRequestHandler], None]
@@ -30,7 +24,7 @@ class PictureServer(ThreadingHTTPServer):
         self.replies: dict[str, Reply] = {}
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
-        self.certificate = certificate(folder)
+        self.certificate = write_certificate(folder / "localhost.pem", "localhost")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate)
         self.socket = context.wrap_socket(
@@ -77,36 +71,6 @@ def content(body: bytes, status: int = 200, length: int | None = None, **headers
         handler.wfile.write(body)
 
     return reply
-
-
-def certificate(folder: Path) -> Path:
-    """Return a file with a key and a certificate for `localhost` that it signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "localhost.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 @contextmanager
