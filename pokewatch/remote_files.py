@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,13 @@ def written_at(info: Mapping[str, Any]) -> datetime:
         return datetime.fromtimestamp(info["mtime"], UTC)
     written: datetime = info["LastModified"]  # of S3
     return written.astimezone(UTC)
+
+
+def list_folder(files: Any, folder: str) -> list[str]:
+    """Return the paths in a folder, none of one that does not exist."""
+    with suppress(FileNotFoundError):
+        return [str(path) for path in files.ls(folder, detail=False)]
+    return []
 
 
 def write_atomically(files: Any, path: str, text: str) -> None:

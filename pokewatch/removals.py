@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from pokewatch.errors import VersionError
-from pokewatch.remote_files import write_atomically
+from pokewatch.remote_files import list_folder, write_atomically
 
 logger = logging.getLogger("pokewatch.retention")
 
@@ -60,7 +60,7 @@ class Removals:
         """Wait until no removal is in progress. A long wait is logged once."""
         seen: dict[tuple[str, bytes], float] = {}
         began, logged = time.monotonic(), False
-        while found := self._contents(self._paths()):
+        while found := self._contents(list_folder(self._files, self._folder)):
             now = time.monotonic()
             if now - began > _REWRITTEN_SECONDS and not logged:
                 logger.warning(
@@ -81,11 +81,6 @@ class Removals:
             with suppress(FileNotFoundError):  # it has just ended
                 found[path] = self._files.cat_file(path)
         return found
-
-    def _paths(self) -> list[str]:
-        with suppress(FileNotFoundError):
-            return [str(path) for path in self._files.ls(self._folder, detail=False)]
-        return []
 
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):  # another process was faster

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 
-from pokewatch.remote_files import open_remote, read_json, write_atomically
+from pokewatch.remote_files import list_folder, open_remote, read_json, write_atomically
 from pokewatch.removals import Removals
 from pokewatch.settings import VersionSettings
 
@@ -41,7 +41,7 @@ class RecentSaves:
         Raise ValueError for a damaged record, which says nothing of what it keeps.
         """
         found = set[str]()
-        for path in self._paths():
+        for path in list_folder(self._files, self._saves):
             unfinished = path.rpartition("/")[2].startswith(".")
             if not unfinished and self._is_new(path, since):
                 with suppress(FileNotFoundError):  # it has just been forgotten
@@ -50,7 +50,7 @@ class RecentSaves:
 
     def forget(self, before: datetime) -> None:
         """Remove the records of versions that were saved last before this time."""
-        for path in self._paths():
+        for path in list_folder(self._files, self._saves):
             if not self._is_new(path, before):
                 with suppress(FileNotFoundError):  # another process was faster
                     self._files.rm_file(path)
@@ -58,11 +58,6 @@ class RecentSaves:
     def removal(self) -> AbstractContextManager[Callable[[], None]]:
         """Announce a removal, as `Removals.announced`."""
         return self._removals.announced()
-
-    def _paths(self) -> list[str]:
-        with suppress(FileNotFoundError):
-            return [str(path) for path in self._files.ls(self._saves, detail=False)]
-        return []
 
     def _is_new(self, path: str, since: datetime) -> bool:
         """Return whether a file is there, and was written since then."""

@@ -4,7 +4,7 @@ A version keeps its figures, parameters and tags for good. Only its book is remo
 all of its size; a tag of the version says when.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,13 +42,14 @@ def _listed_versions(registry: Registry) -> dict[str, list[ListedVersion]]:
     with registry.client("the model versions cannot be listed") as client:
         return {
             model.name: list(_versions_of(client, model.name, model.aliases.values()))
-            for model in _registered_models(client)
+            for model in _all_pages(client.search_registered_models)
         }
 
 
 def _versions_of(client: Any, name: str, aliased: Iterable[Any]) -> Iterator[ListedVersion]:
     with_alias = set(map(str, aliased))
-    for each in _model_versions(client, name):
+    newest_first = {"order_by": ["version_number DESC"]}
+    for each in _all_pages(client.search_model_versions, f"name='{name}'", **newest_first):
         yield ListedVersion(
             str(each.version),
             str(each.run_id),
@@ -102,23 +103,11 @@ def remove_book(registry: Registry, book: ListedVersion, now: datetime, *, dry_r
         return size
 
 
-def _model_versions(client: Any, name: str) -> Iterator[Any]:
-    """Yield all versions, newest first."""
+def _all_pages(search: Callable[..., Any], *given: Any, **options: Any) -> Iterator[Any]:
+    """Yield the results of a search of MLflow's client, page after page."""
     token = None
     while True:
-        page = client.search_model_versions(
-            f"name='{name}'", _PAGE, order_by=["version_number DESC"], page_token=token
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def _registered_models(client: Any) -> Iterator[Any]:
-    token = None
-    while True:
-        page = client.search_registered_models(max_results=_PAGE, page_token=token)
+        page = search(*given, max_results=_PAGE, page_token=token, **options)
         yield from page
         token = page.token
         if not token:

@@ -85,6 +85,12 @@ def text(value: Any) -> str | None:
     return _storable(value.strip()) or None
 
 
+def product_name(value: Any, number: str | None) -> str | None:
+    """Return the name of a product without its number, as in "Zekrom ex - 172/086"."""
+    name = text(value)
+    return name.removesuffix(f" - {number}") or name if name and number else name
+
+
 def is_text(value: Any) -> bool:
     """Return whether `value` is a text that can be stored unchanged."""
     return isinstance(value, str) and len(value) <= LONGEST_TEXT and _storable(value) == value

@@ -123,17 +123,11 @@ def _card_id(product: str, printing: str | None) -> str:
 def label_of(card: Mapping[str, Any]) -> str:
     """Return the name and number of a card."""
     number = parsing.text(card.get("cardNumber"))
-    return _label(_name(card, number), number)
+    return _label(parsing.product_name(card.get("name"), number), number)
 
 
 def _label(name: str | None, number: str | None) -> str:
     return " ".join(filter(None, (name, number)))
-
-
-def _name(card: Mapping[str, Any], number: str | None) -> str | None:
-    """Return the name of a card without the number in "Zekrom ex - 172/086"."""
-    name = parsing.text(card.get("name"))
-    return name.removesuffix(f" - {number}") or name if name and number else name
 
 
 def card_fault(card: Any) -> str:
@@ -198,7 +192,7 @@ def volume_of(value: Any) -> int | None:
 
 def card_row(card_id: str, card: Mapping[str, Any], printing: str | None) -> dict[str, Any]:
     number = parsing.text(card.get("cardNumber"))
-    name = _name(card, number) or card_id
+    name = parsing.product_name(card.get("name"), number) or card_id
     return {
         "card_id": card_id,
         "slug": preferred_slug(name, number if name != card_id else None),

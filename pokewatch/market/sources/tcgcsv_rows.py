@@ -159,7 +159,7 @@ def _card(
     details = _details(product or {})
     game = BY_CATEGORY.get(listing.category)
     number = details.get("Number")
-    name = _name(product, number) or listing.card_id
+    name = parsing.product_name((product or {}).get("name"), number) or listing.card_id
     return {
         "card_id": listing.card_id,
         "slug": preferred_slug(name, number),
@@ -177,14 +177,6 @@ def _card(
         "language": game.language if game else None,
         "set_code": parsing.text(group.get("abbreviation")),
     }
-
-
-def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
-    """Return the name of a product without the number in "Zekrom ex - 172/086"."""
-    name = parsing.text((product or {}).get("name"))
-    if name and number:
-        return name.removesuffix(f" - {number}") or name
-    return name
 
 
 def _details(product: Mapping[str, Any]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The cards of a table: of each column the last value that is not empty."""
 
 import json
-from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ from pokewatch.market.merge import preferred_slug
 from pokewatch.market.sources.parsing import LONGEST_TEXT
 from pokewatch.market.tabular.card_ids import field_texts
 from pokewatch.market.tabular.columns import Columns
-from pokewatch.market.tabular.dates import parse_date
+from pokewatch.market.tabular.dates import day_of
 from pokewatch.market.tabular.sheet import Sheet
 
 _TEXTS = (
@@ -97,7 +96,7 @@ def card_rows(
                 "number": card["number"],
                 "rarity": card["rarity"],
                 "printing": card["printing"],
-                "released": _day(card["released"]),
+                "released": day_of(card["released"] or ""),
                 "image_url": _https(card["image_url"]),
                 "source_ids": json.dumps(source_ids),
             }
@@ -114,11 +113,6 @@ def _last(
     last = np.full(cards, -1, dtype=np.int64)
     last[code[filled]] = np.flatnonzero(filled)
     return [None if row < 0 else taken[row].as_py() for row in last.tolist()]
-
-
-def _day(text: str | None) -> date | None:
-    cell = parse_date(text) if text else None
-    return next(iter(cell.moments.values())).date() if cell is not None and cell.certain else None
 
 
 def _https(address: str | None) -> str | None:

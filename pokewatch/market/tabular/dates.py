@@ -6,7 +6,7 @@ The order of day and month is inferred from a whole column, never from one cell.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Literal
 
 from pokewatch.plain_text import plain, without_apostrophe
@@ -113,6 +113,12 @@ def parse_date(text: str) -> DateCell | None:
             found = read(match)
             return found if found is not None and found.moments else None
     return _counted(written)
+
+
+def day_of(text: str) -> date | None:
+    """Return the day of a text, None for one that is no date, or may be one of two."""
+    cell = parse_date(text)
+    return next(iter(cell.moments.values())).date() if cell is not None and cell.certain else None
 
 
 def order_of(cells: Iterable[DateCell]) -> frozenset[Order]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pokewatch.market.tabular.column_names import FIELDS
 from pokewatch.market.tabular.columns import day_columns
-from pokewatch.market.tabular.dates import parse_date
+from pokewatch.market.tabular.dates import day_of
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.sheet import Sheet
 
@@ -27,19 +27,14 @@ def with_day(sheet: Sheet, given: Mapping[str, str], day: date | None) -> Sheet:
     if dated or "date" in given or day_columns(sheet.names):
         return sheet
     headings = [_AS_OF.fullmatch(" ".join(name.split())) for name in sheet.names]
-    heading_day = next(filter(None, (_day(match["day"]) for match in headings if match)), None)
+    heading_day = next(filter(None, (day_of(match["day"]) for match in headings if match)), None)
     found = day or heading_day
     if found is None:
         return sheet
     names = [
-        match["name"] if match and _day(match["day"]) else name
+        match["name"] if match and day_of(match["day"]) else name
         for name, match in zip(sheet.names, headings, strict=True)
     ]
     dates = pa.chunked_array([pa.repeat(pa.scalar(found), sheet.rows)])
     form = f"{sheet.form}, of one day, {found}"
     return replace(sheet, names=(*names, "date"), cells=(*sheet.cells, dates), form=form, added=1)
-
-
-def _day(text: str) -> date | None:
-    cell = parse_date(text)
-    return next(iter(cell.moments.values())).date() if cell is not None and cell.certain else None
