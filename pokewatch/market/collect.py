@@ -32,7 +32,7 @@ from pokewatch.market.merge import merge_cards
 from pokewatch.market.quality.cleaning import clean_rows
 from pokewatch.market.quality.days import QualityThresholds
 from pokewatch.market.quality.measures import unusable
-from pokewatch.market.sources import PriceBatch, RequestUsage, Source
+from pokewatch.market.sources import PriceBatch, Source
 from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings
 from pokewatch.wording import counted, listed
@@ -121,14 +121,12 @@ class _Collection:
         gaps = self.source.name == "file"
         self.checks = DayChecks(self.lake, self.thresholds, self.today, wanted, gaps=gaps)
         if wanted:
-            if hasattr(self.source, "check_scale"):
-                self.source.check_scale(other_lakes(self.lake))
-            if self.lake.has_catalog() and hasattr(self.source, "keep_ids"):
-                self.source.keep_ids(self.lake.catalog())
+            self.source.check_scale(other_lakes(self.lake))
+            self.source.keep_ids(self.lake)
             for batch in self._batches(wanted):
                 with self.lake.locked():
                     self._store(batch)
-            self.report.usage = self._usage()
+            self.report.usage = self.source.usage()
         if present and not self.lake.has_catalog():
             with self.lake.locked():
                 self._write_cards(self._source_cards())
@@ -137,10 +135,6 @@ class _Collection:
 
     def _is_due(self, day: date, present: set[date]) -> bool:
         return day not in present or day in self.incomplete
-
-    def _usage(self) -> RequestUsage | None:
-        usage = getattr(self.source, "usage", None)
-        return usage() if usage else None
 
     def _batches(self, wanted: list[date]) -> Iterator[PriceBatch]:
         """Yield the batches of `wanted`, leaving out the days that the source does not have.
@@ -269,7 +263,7 @@ class _Collection:
         warnings = self.report.warnings
         warnings.extend(self.checks.warnings)
         warnings.extend(self.report.doubt_warnings())
-        warnings.extend(getattr(self.source, "warnings", ()))
+        warnings.extend(self.source.warnings)
         warnings.extend(absent_parts(self.source, self.incomplete, self.report.unchanged))
         warnings.extend(f"{why} ({count:,})" for why, count in sorted(self.report.cleaned.items()))
         if self.without_image:

@@ -17,16 +17,14 @@ from pokewatch.wording import listed
 
 def incomplete_days(source: Source, lake: Lake, days: Iterable[date]) -> dict[date, list[str]]:
     """Return those of `days`, all in the lake, that `source` may add to, with the absent games."""
-    games = list(getattr(source, "games", ()))
-    missing_sets = getattr(source, "missing_sets", lambda _: ())
     found: dict[date, list[str]] = {}
-    if not games or not lake.has_catalog():
+    if not source.games or not lake.has_catalog():
         return found
     cards = lake.catalog()
     for day in sorted(days):
         present = games_of_day(lake, day, cards)
-        absent = [] if None in present else [game for game in games if game not in present]
-        if absent or missing_sets(day):
+        absent = [] if None in present else [game for game in source.games if game not in present]
+        if absent or source.missing_sets(day):
             found[day] = absent
     return found
 
@@ -100,8 +98,7 @@ def absent_parts(
     It is a game that the source does not have, or pages of sets that failed on the day.
     """
     days = sorted(incomplete.keys() & set(unchanged))
-    lost_sets = getattr(source, "lost_sets", lambda _: ())
-    lost = {day: pages for day in days if (pages := lost_sets(day))}
+    lost = {day: pages for day in days if (pages := source.lost_sets(day))}
     found = absent_games(source.name, incomplete, days)
     if lost:
         pages = sorted({page for pages in lost.values() for page in pages})

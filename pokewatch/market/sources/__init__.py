@@ -1,16 +1,20 @@
-"""Price sources: one module and one class for each, behind the `Source` protocol."""
+"""Price sources: one module for each, with a subclass of `Source`."""
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from pokewatch.errors import SettingsError
 from pokewatch.settings import RegistrySettings, SourceSettings
 from pokewatch.wording import counted
+
+if TYPE_CHECKING:
+    from pokewatch.market.lake import Lake
 
 REJECTED_SCHEMA = pa.schema(
     [
@@ -48,24 +52,54 @@ class RequestUsage:
         return f"{sent}; {self.in_24_hours:,} of at most {self.limit:,} in 24 hours"
 
 
-class Source(Protocol):
+class Source(ABC):
     """A source of prices. Its data is untrusted: `quality` checks it before it enters the lake."""
 
     name: str  # in the `source` column
     market: str  # the id of its market
     lake_name: str  # the folder of its lake; each market has its own
+    games: tuple[str, ...] = ()  # of TCGplayer's catalogue, if only some of them are collected
 
+    @abstractmethod
     def available(self) -> tuple[date, date] | None:
         """Return the first and last day available, None if that takes a request for prices."""
 
+    @abstractmethod
     def reach(self) -> tuple[date, date] | None:
         """Return the first and last possible day without a request, None if unknown."""
 
+    @abstractmethod
     def catalog(self) -> pa.Table:
         """Return every card (CARD_SCHEMA). Raise SourceError."""
 
+    @abstractmethod
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
         """Yield `days` in order, in batches. Raise MissingAtSourceError for an absent day."""
+
+    def check_scale(self, lakes: Iterable["Lake"]) -> None:
+        """Raise SourceError for prices that are off by a factor from those of `lakes`."""
+        return
+
+    def keep_ids(self, lake: "Lake") -> None:
+        """Continue the cards of a lake under the ids that they have there."""
+        return
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Warnings for the report of a collection."""
+        return ()
+
+    def usage(self) -> RequestUsage | None:
+        """Return how much of a daily budget of requests is used, None without a budget."""
+        return None
+
+    def missing_sets(self, day: date) -> Sequence[str]:
+        """Return the sets of a day that failed in its last collection."""
+        return ()
+
+    def lost_sets(self, day: date) -> Sequence[str]:
+        """Return the sets of a day that failed, and whose prices the source no longer has."""
+        return ()
 
 
 SOURCES = ("simulated", "tcgcsv", "pokemon_price_tracker", "file")

@@ -14,7 +14,7 @@ from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
 from pokewatch.market.catalog import slugify
 from pokewatch.market.known_prices import scale_fault
 from pokewatch.market.lake import Lake
-from pokewatch.market.sources import PriceBatch
+from pokewatch.market.sources import PriceBatch, Source
 from pokewatch.market.tabular.column_names import FIELDS
 from pokewatch.market.tabular.columns import find_columns
 from pokewatch.market.tabular.number_columns import DECIMAL_NAMES
@@ -33,7 +33,7 @@ def file_market(path: Path) -> str:
     return f"file-{slugify(path.stem, '-')[:50].strip('-') or 'prices'}"
 
 
-class FileSource:
+class FileSource(Source):
     """Prices from one file.
 
     `path` overrides POKEWATCH_FILE_PATH. The lake is named after the file; files of one name in

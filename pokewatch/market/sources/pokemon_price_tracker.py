@@ -25,8 +25,9 @@ import pyarrow as pa
 
 from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
 from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.lake import Lake
 from pokewatch.market.prices import PRICE_SCHEMA
-from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, parsing
+from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, Source, parsing
 from pokewatch.market.sources.failed_sets import MOST_IN_A_ROW, not_collected, too_many
 from pokewatch.market.sources.games import BY_CATEGORY
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
@@ -84,7 +85,7 @@ class _Fetched:
         return f"no prices for {day}{why}"
 
 
-class PokemonPriceTrackerSource:
+class PokemonPriceTrackerSource(Source):
     """Whole sets with their history, all fetched at once, as the API returns days by card."""
 
     name = "pokemon_price_tracker"
@@ -111,10 +112,14 @@ class PokemonPriceTrackerSource:
         )
         headers = {"Authorization": f"Bearer {_key(settings)}"}
         http = HttpClient(self.name, limits, headers, _HINTS, transport, **client)
-        self.warnings: list[str] = []
-        self._pages = PriceTrackerPages(http, self._url, self.warnings.append)
+        self._warnings: list[str] = []
+        self._pages = PriceTrackerPages(http, self._url, self._warnings.append)
         self._latest: _Fetched | None = None
         self._lake_cards = LakeCards()
+
+    @property
+    def warnings(self) -> list[str]:
+        return self._warnings
 
     def available(self) -> tuple[date, date]:
         """Return the days of the longest history; a free plan has a shorter one."""
@@ -124,9 +129,9 @@ class PokemonPriceTrackerSource:
     def reach(self) -> tuple[date, date]:
         return self.available()
 
-    def keep_ids(self, catalog: pa.Table) -> None:
-        """Continue the cards of `catalog` under the ids that they have there."""
-        self._lake_cards = LakeCards(catalog)
+    def keep_ids(self, lake: Lake) -> None:
+        if lake.has_catalog():
+            self._lake_cards = LakeCards(lake.catalog())
 
     def catalog(self) -> pa.Table:
         """Return every card of the sets. Raise SourceError."""
@@ -200,7 +205,7 @@ class PokemonPriceTrackerSource:
         try:
             cards = list(self._pages.entries("/cards", params))
         except MissingAtSourceError as error:
-            self.warnings.append(f"{error}: the cards of set {set_id} are missing")
+            self._warnings.append(f"{error}: the cards of set {set_id} are missing")
             fetched.absent.append(set_id)
             return
         except SourceError as error:
@@ -216,10 +221,10 @@ class PokemonPriceTrackerSource:
     def _warn_of(self, fetched: _Fetched) -> None:
         if conflicts := fetched.conflicts:
             shared = listed(conflicts, comma="; ")
-            self.warnings.append(f"several cards with one tcgPlayerId: {shared}")
+            self._warnings.append(f"several cards with one tcgPlayerId: {shared}")
         if failed := list(fetched.failed):
             sets = f"{counted(len(failed), 'set')} ({listed(failed)})"
-            self.warnings.append(
+            self._warnings.append(
                 f"the prices of {sets} are missing ({fetched.failed[failed[0]]}); "
                 "collect the days again with --refresh"
             )

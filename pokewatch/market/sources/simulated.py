@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pokewatch.errors import SettingsError, SourceError
 from pokewatch.market.prices import PRICE_SCHEMA, conform
-from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch
+from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, Source
 from pokewatch.market.sources.simulated_catalog import EPOCH, make_cards
 from pokewatch.market.sources.simulated_process import MarketPath, Regime, SimulatedQuotes
 
@@ -26,7 +26,7 @@ _PUBLISHED = timedelta(days=1, hours=2)  # a day's prices appear at 02:00 UTC of
 _UNIX_EPOCH = date(1970, 1, 1)
 
 
-class SimulatedSource:
+class SimulatedSource(Source):
     """A market of `cards` cards from `seed`, with planted `regimes` for tests of monitoring.
 
     Prices depend on nothing else. Raise SettingsError for a value out of range.

@@ -16,7 +16,7 @@ import httpx
 import pyarrow as pa
 
 from pokewatch.errors import DamagedDayError, MissingAtSourceError, SourceError
-from pokewatch.market.sources import PriceBatch, RequestUsage
+from pokewatch.market.sources import PriceBatch, RequestUsage, Source
 from pokewatch.market.sources.games import categories_of, game_of, tcgplayer_market
 from pokewatch.market.sources.tcgcsv_archives import TcgcsvArchives
 from pokewatch.market.sources.tcgcsv_catalog import TcgcsvCatalog
@@ -29,7 +29,7 @@ FIRST_DAY = date(2024, 2, 8)
 _AHEAD = 2  # days fetched and unpacked concurrently
 
 
-class TcgcsvSource:
+class TcgcsvSource(Source):
     """Prices from the archives, and of the latest day from the live pages."""
 
     name = "tcgcsv"
@@ -46,12 +46,16 @@ class TcgcsvSource:
         self.market = tcgplayer_market(self._categories)
         self.games = tuple(map(game_of, self._categories))
         self._now = now
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
         self._pages = TcgcsvPages(settings, now, transport, self._warn, **client)
         self._catalog = TcgcsvCatalog(self._pages, self._warn)
         self._archives = TcgcsvArchives(self._pages, self._categories, now, self._warn)
         self._live = TcgcsvLive(self._pages, self._catalog, self._categories, self._warn)
         self._ahead: dict[date, Future[PriceRows]] = {}
+
+    @property
+    def warnings(self) -> list[str]:
+        return self._warnings
 
     def available(self) -> tuple[date, date]:
         """Return the day of the first archive and of the latest update."""
@@ -137,5 +141,5 @@ class TcgcsvSource:
 
     def _warn(self, warning: str) -> None:
         """Add a warning to the report, once: days are fetched by several threads."""
-        if warning not in self.warnings:
-            self.warnings.append(warning)
+        if warning not in self._warnings:
+            self._warnings.append(warning)
