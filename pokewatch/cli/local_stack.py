@@ -22,14 +22,14 @@ from pokewatch.settings import GatewaySettings, ServingSettings
 from pokewatch.settings.values import local_address
 
 _POLL_SECONDS = 0.1
+_READY_SECONDS = 90.0  # that each server may take
 _STOP_SECONDS = 30.0
 
 
 class Stack:
     """The two servers as child processes that log to files in the folder `logs`.
 
-    With `in_process` there is one, the gateway, which holds the models. `ready_seconds` is how long
-    each may take to become ready.
+    With `in_process` there is one, the gateway, which holds the models.
     """
 
     def __init__(
@@ -37,14 +37,12 @@ class Stack:
         serving: ServingSettings,
         gateway: GatewaySettings,
         logs: Path,
-        ready_seconds: float = 90.0,
         *,
         in_process: bool = False,
     ) -> None:
         self.logs = logs
         self._serving = serving
         self._gateway = gateway
-        self._ready_seconds = ready_seconds
         self.in_process = in_process
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -130,12 +128,12 @@ class Stack:
         return self.logs / f"{name}.log"
 
     def _wait_until_ready(self, name: str, url: str) -> None:
-        deadline = time.monotonic() + self._ready_seconds
+        deadline = time.monotonic() + _READY_SECONDS
         while reason := not_ready(url):
             self._check()
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{name} is not ready at {url} after {self._ready_seconds:g} seconds: "
+                    f"{name} is not ready at {url} after {_READY_SECONDS:g} seconds: "
                     f"{reason}; its log: {self._log(name)}"
                 )
             time.sleep(_POLL_SECONDS)

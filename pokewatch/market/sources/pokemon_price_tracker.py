@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import httpx
 import pyarrow as pa
 
 from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
@@ -96,7 +95,6 @@ class PokemonPriceTrackerSource(Source):
         self,
         settings: SourceSettings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        transport: httpx.BaseTransport | None = None,
         **client: Any,
     ) -> None:
         self._url = settings.pokemon_price_url.rstrip("/")
@@ -111,7 +109,7 @@ class PokemonPriceTrackerSource(Source):
             pause=1.0 if self._url == _PUBLIC else 0.0,
         )
         headers = {"Authorization": f"Bearer {_key(settings)}"}
-        http = HttpClient(self.name, limits, headers, _HINTS, transport, **client)
+        http = HttpClient(self.name, limits, headers, _HINTS, **client)
         self._warnings: list[str] = []
         self._pages = PriceTrackerPages(http, self._url, self._warnings.append)
         self._latest: _Fetched | None = None

@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from typing import Any
 
-import httpx
 import pyarrow as pa
 
 from pokewatch.errors import DamagedDayError, MissingAtSourceError, SourceError
@@ -39,7 +38,6 @@ class TcgcsvSource(Source):
         self,
         settings: SourceSettings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        transport: httpx.BaseTransport | None = None,
         **client: Any,
     ) -> None:
         self._categories = categories_of(settings.tcgcsv_categories)
@@ -47,7 +45,7 @@ class TcgcsvSource(Source):
         self.games = tuple(map(game_of, self._categories))
         self._now = now
         self._warnings: list[str] = []
-        self._pages = TcgcsvPages(settings, now, transport, self._warn, **client)
+        self._pages = TcgcsvPages(settings, now, self._warn, **client)
         self._catalog = TcgcsvCatalog(self._pages, self._warn)
         self._archives = TcgcsvArchives(self._pages, self._categories, now, self._warn)
         self._live = TcgcsvLive(self._pages, self._catalog, self._categories, self._warn)

@@ -46,7 +46,6 @@ class TcgcsvPages:
         self,
         settings: SourceSettings,
         now: Callable[[], datetime],
-        transport: httpx.BaseTransport | None,
         warn: Callable[[str], None],
         **client: Any,
     ) -> None:
@@ -63,9 +62,7 @@ class TcgcsvPages:
         limits = HttpLimits(
             read=settings.http_timeout, attempts=settings.http_attempts, block=_BLOCK
         )
-        self.http = HttpClient(
-            _NAME, limits, hints=_HINTS, transport=transport, gate=self._gate, **client
-        )
+        self.http = HttpClient(_NAME, limits, hints=_HINTS, gate=self._gate, **client)
         self._day: date | None = None
 
     def usage(self) -> RequestUsage:
