@@ -91,7 +91,7 @@ def revoke(key_id: str, as_json: bool) -> None:
 )
 @json_option
 def rotate(key_id: str, grace: str, as_json: bool) -> None:
-    """Replace a key by a new one.
+    """Replace a key with a new one.
 
     The new key has the same name, scopes and rate, and expires at the same time. A key that has
     expired or is revoked cannot be rotated: create a new one.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pokewatch.atomic_file import atomic_file
 from pokewatch.errors import BookError
-from pokewatch.valuation.book.layout import FILES, MANIFEST, is_digest
+from pokewatch.valuation.book.layout import FILES, MANIFEST, is_digest, require_digest
 from pokewatch.valuation.book.reader import PriceBook
 
 _ABANDONED_SECONDS = 86_400
@@ -26,8 +26,7 @@ _ABANDONED_SECONDS = 86_400
 
 def copy_of(books: Path, digest: str) -> Path:
     """Return the folder of a book in `books`. Raise BookError unless `digest` is a SHA-256."""
-    if not is_digest(digest):
-        raise BookError(f"a digest of a book is 64 hexadecimal digits, got {digest[:80]!r}")
+    require_digest(digest)
     return books / digest
 
 

@@ -92,6 +92,12 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def require_digest(text: str) -> None:
+    """Raise BookError unless `is_digest`."""
+    if not is_digest(text):
+        raise BookError(f"a digest of a book is 64 hexadecimal digits, got {text[:80]!r}")
+
+
 def column_schema(name: str, days: int) -> pa.Schema:
     """Return the schema of a column's file."""
     return pa.schema(

@@ -35,8 +35,8 @@ from pokewatch.valuation.book.layout import (
     column_schema,
     from_cents,
     from_float32,
-    is_digest,
     numbers,
+    require_digest,
 )
 from pokewatch.valuation.book.market_index import PriceMatrix
 from pokewatch.valuation.book.quotes import BookQuotes, CardHistory, CompactDistributions
@@ -78,8 +78,7 @@ class PriceBook:
         Without `verify` the manifest is, and the files are taken as they are. Raise BookError if it
         is missing, damaged, truncated, another book or of another format.
         """
-        if not is_digest(digest):
-            raise BookError(f"a digest of a book is 64 hexadecimal digits, got {digest[:80]!r}")
+        require_digest(digest)
         content = _mapped(folder / MANIFEST).to_pybytes()
         if (found := hashlib.sha256(content).hexdigest()) != digest:
             raise BookError(
