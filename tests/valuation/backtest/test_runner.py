@@ -21,6 +21,7 @@ from pokewatch.valuation.backtest.runner import (
 from pokewatch.valuation.intervals import OK
 from pokewatch.valuation.models import create
 from pokewatch.valuation.valued_days import valued_days
+from tests.cli.commands import run_json
 from tests.valuation.panels import long_table, market_like, panel_of
 
 LOOSE = Thresholds(-0.02, 0.03)
@@ -99,6 +100,14 @@ def test_a_file_is_plain_json(tmp_path: Path) -> None:
     assert (made["fees"], made["currency"], made["postage"]) == ("ebay", "USD", 0.5)
     assert made["asks"] == 0.0  # a file without the lowest asks
     assert len(made["dates"]) == len(made["curve"]["equity"]) == 33
+
+
+def test_a_policy_named_twice_is_followed_once(tmp_path: Path) -> None:
+    path = tmp_path / "prices.parquet"
+    pq.write_table(long_table(market_like(40, 20)), path)
+    options = ("--policy", "net_of_fees", "--policy", "net_of_fees", "--model", "rolling_mean")
+    (found,) = run_json("backtest", "--prices", str(path), *options)
+    assert found["policy"] == "net_of_fees"
 
 
 def test_fees_are_those_of_the_currency_of_a_file(tmp_path: Path) -> None:
