@@ -18,6 +18,7 @@ from pokewatch.contract import (
     Fees,
 )
 from pokewatch.errors import SettingsError
+from pokewatch.market.tabular.column_names import KNOWN
 from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.text import read_text
 from pokewatch.serving.catalog_cards import BookQuery
@@ -94,7 +95,8 @@ def _collection(query: BookCollectionQuery) -> Collection:
             data = b64decode(query.file, validate=True)
         except Base64Error:
             raise CollectionError("the file is not Base64") from None
-        sheet = read_text(data, KNOWN_HEADERS, alone=ALONE, example=EXAMPLE, most=_MOST_FILE_LINES)
+        known = KNOWN | KNOWN_HEADERS  # as `pokewatch collection value` reads a file
+        sheet = read_text(data, known, alone=ALONE, example=EXAMPLE, most=_MOST_FILE_LINES)
         return read_collection(sheet)
     lines = query.lines or []
     unknown = {name for line in lines for name in line} - set(COLLECTION_FIELDS)

@@ -130,7 +130,7 @@ def key_words(name: str) -> set[str]:
 def candidates(sheet: Sheet, columns: Columns) -> list[str]:
     """Return the columns of single values that are no part of what identifies a card."""
     fields = ["printing", "currency"]
-    if columns.named_cards:
+    if "card_id" in columns.named:
         fields += ["set_name", "set_id", "number", "rarity"]
     named = [columns.named[field] for field in fields if field in columns.named]
     return [

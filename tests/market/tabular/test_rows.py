@@ -283,6 +283,23 @@ def test_rows_of_which_none_has_all_values_contradict_each_other(
     assert (found(table), table.rejected.num_rows) == ([], 2)
 
 
+@pytest.mark.parametrize(
+    ("column", "one", "other"),
+    [
+        ("edition", "1st", "Unlimited"),
+        ("set", "Base Set", "Jungle"),
+        ("rarity", "Holo Rare", "Common"),
+        ("number", "4/102", "4/130"),
+    ],
+)
+def test_a_column_that_describes_the_card_may_be_what_the_key_lacks(
+    tmp_path: Path, column: str, one: str, other: str
+) -> None:
+    rows = f"a-1,{one},2026-09-13,9\na-1,{other},2026-09-13,90\n"
+    with pytest.raises(TableError, match=f"column '{column}' distinguishes: {one} at 9"):
+        read(tmp_path, f"id,{column},date,price\n{rows}")
+
+
 def test_a_column_that_the_key_lacks_is_named_though_a_row_lacks_its_price(tmp_path: Path) -> None:
     rows = "a-1,2026-09-13,NM,12.5\na-1,2026-09-13,LP,\n"
     with pytest.raises(TableError, match="POKEWATCH_FILE_KEY=condition"):
