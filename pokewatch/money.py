@@ -18,6 +18,7 @@ _SHOWN = 40  # characters of a text that is refused
 _SYMBOLS = {
     "$": "USD",
     "US$": "USD",
+    "USD$": "USD",
     "€": "EUR",
     "£": "GBP",
     "¥": "JPY",
@@ -79,6 +80,7 @@ _MONEY = re.compile(
     rf"(?:\s*(?P<after>{_UNIT}))?"
 )
 _NOISE = 1e-9  # cents, and 1e-14 of the amount: more than what products of floats are off by
+_PLACE_BEFORE_SIGN = re.compile(r"(?<=[A-Za-z]) (?=\$)")  # "US $3.50", as eBay writes it
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:(?P<mark>[.,' ])\d{3})(?:(?P=mark)\d{3})*")
 _PLAIN = re.compile(r"\d+")
 
@@ -144,7 +146,7 @@ def in_cents(amount: float) -> float:
 
 def parse_money(text: str) -> Money | None:
     """Return the number in a cell such as "$1,234.50", "12,33 €" or "EUR 1'234.50", else None."""
-    match = _MONEY.fullmatch(as_typed(text))
+    match = _MONEY.fullmatch(_PLACE_BEFORE_SIGN.sub("", as_typed(text)))
     if match is None or (match["sign"] and match["inner"]):
         return None
     currencies = [_currency(match[place]) for place in ("before", "after") if match[place]]

@@ -50,11 +50,14 @@ _TOTALS = frozenset(
         "eindtotaal|subtotaal|suma końcowa|suma częściowa|razem|łącznie|celkem|celkový součet",
         "summa|totalsumma|totalt|hovedtotal|i alt|totalsum|yhteensä|kaikki yhteensä|összesen",
         "végösszeg|toplam|genel toplam|σύνολο|γενικό σύνολο|итого|общий итог|всего",
+        "media|valeur totale|valor total|valore totale|waarde totaal|Σ|Ø",
         "合計|総計|小計|平均|总计|合计|소계|합계|총계",
     )
     for text in line.split("|")
 )
 _GROUP_TOTALS = frozenset({"total", "ergebnis"})  # "Base Set Total": of the rows of a group
+# Before the name of a group, as no card's name begins
+_SUBTOTALS = frozenset({"subtotal", "subtotale", "subtotaal", "zwischensumme"})
 
 
 _COUNTED = frozenset(
@@ -83,7 +86,8 @@ def is_total(text: str) -> bool:
     words = re.findall(r"[^\W\d_]+", _folded(text))
     while words and words[-1] in _COUNTED:
         words.pop()
-    return " ".join(words) in _TOTALS or not _GROUP_TOTALS.isdisjoint(words[-1:])
+    of_group = not (_GROUP_TOTALS.isdisjoint(words[-1:]) and _SUBTOTALS.isdisjoint(words[:1]))
+    return of_group or " ".join(words) in _TOTALS
 
 
 def field_texts(sheet: Sheet, columns: Columns, field: str) -> pa.Array:

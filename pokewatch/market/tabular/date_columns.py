@@ -211,15 +211,17 @@ def _order(cells: Coded, parsed: Sequence[DateCell | None], name: str) -> Order:
         return _contradiction(cells, parsed, name)
     if len({tuple(cell.moments[order] for cell in known) for order in orders}) == 1:
         return min(orders)
-    index = next(i for i, cell in enumerate(parsed) if cell is not None and not cell.certain)
-    cell = parsed[index]
-    assert cell is not None
-    readings = " or ".join(sorted({f"{cell.moments[order].date()}" for order in orders}))
+    readings = [
+        sorted({f"{cell.moments[order].date()}" for order in orders} if cell else ())
+        for cell in parsed
+    ]
+    index = next(at for at, days in enumerate(readings) if len(days) > 1)
     raise TableError(
-        f"{name} can be read as {readings}: no cell of the column tells which",
+        f"{name} can be read as {' or '.join(readings[index])}: no cell of the column tells which",
         line=cells.line_of(index),
         cell=cells.texts[index],
-        remedy="name the order: POKEWATCH_FILE_DATES=dmy or mdy, or write days like 2025-10-22",
+        remedy=f"name the order: POKEWATCH_FILE_DATES={' or '.join(sorted(orders))}, or write "
+        "days like 2025-10-22",
     )
 
 

@@ -58,8 +58,8 @@ _NUMERIC = re.compile(
     rf"\.?{_TIME}"
 )
 _DAY_MONTH = re.compile(
-    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[\s/-]*(?:de )?(?P<month>[^\W\d_]{{3,10}})"
-    rf"\.?,?[\s/-]*(?:de )?(?P<year>\d{{4}}|\d{{2}}){_TIME}"
+    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|[.º°])?[\s/-]*(?:(?:de|of)\s)?"
+    rf"(?P<month>[^\W\d_]{{3,10}})\.?,?[\s/-]*(?:del? )?(?P<year>\d{{4}}|\d{{2}}){_TIME}"
 )
 _MONTH_DAY = re.compile(
     rf"{_WEEKDAY}(?P<month>[^\W\d_]{{3,10}})\.?[\s-]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?"

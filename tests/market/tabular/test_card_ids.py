@@ -150,6 +150,7 @@ def test_a_card_without_number_and_printing_is_one_card_however_it_says_so(
         *("Gesamtergebnis", "Total general", "Totale complessivo", "Total geral", "Eindtotaal"),
         *("Suma końcowa", "Razem:", "Celkem", "Sous-total", "Итого", "ΣΥΝΟΛΟ", "Toplam", "I alt"),
         *("Total Result", "Base Set Total", "Base Set Ergebnis", "Overall", "Count", "Max"),
+        *("Media", "Σ", "Ø", "Valeur totale", "Subtotal Base Set", "Zwischensumme 151"),
     ],
 )
 def test_a_total_with_a_day_is_no_card(tmp_path: Path, total: str) -> None:

@@ -35,6 +35,11 @@ def test_a_stamp_with_a_zone_is_its_utc_day(tmp_path: Path, hours: int) -> None:
         "2026-Sep-13",
         "13Sep2026",
         "13 сентября 2026",
+        "13th of September 2026",
+        "13er septembre 2026",
+        "13\u00ba de setembro de 2026",
+        "13\u00b0 settembre 2026",
+        "13 de septiembre del 2026",
         "13.9.2026, 10:00 Uhr",
         "13.09.2026 um 10:00 Uhr",
         "September 13, 2026 at 10:00\u202fPM",
@@ -64,6 +69,21 @@ def test_a_day_that_has_several_meanings_is_left_out(tmp_path: Path, cell: str) 
     assert str(table.left_out[0]).endswith(
         f"date is not a day like 2025-10-22 (first in line 3: {cell!r})"
     )
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (("26-09-13", "26-09-14"), "2013-09-26 or 2026-09-13.*'26-09-13'.*DATES=dmy or ymd, or"),
+        (("13/09/13", "13/09/14"), "2013-09-14 or 2014-09-13.*'13/09/14'.*DATES=dmy or ymd, or"),
+        (("01/02/03", "01/02/04"), "'01/02/03'.*DATES=dmy or mdy or ymd, or"),
+    ],
+)
+def test_the_orders_that_a_column_leaves_open_are_named(
+    tmp_path: Path, cells: tuple[str, str], message: str
+) -> None:
+    with pytest.raises(TableError, match=message):
+        read(tmp_path, "card_id,date,price\n" + "".join(f"a-1,{cell},9\n" for cell in cells))
 
 
 @pytest.mark.parametrize("first", [9, 26])
