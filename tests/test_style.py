@@ -22,7 +22,8 @@ PRIVATE_WORDS = {
     r"doorman": "authentication",
     r"keyring": "key cache",
     r"lessons?": "training days",
-    r"(?<!1st[ _])(?<!first[ _])(?<!Unlimited )(?<!\")editions?": "loaded book",  # not of cards
+    # Not those of cards
+    r"(?<!1st[ _])(?<!first[ _])(?<!card_)(?<!Unlimited )(?<!\")editions?": "loaded book",
     r"judgements?": "backtest runner",
     r"shel(?:f|ves)": "loaded books",
     r"strangers?": "untrusted",

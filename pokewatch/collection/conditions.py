@@ -149,6 +149,7 @@ _LANGUAGES = {
     "sp": "Spanish",
     "português": "Portuguese",
     "kor": "Korean",
+    "kr": "Korean",
     "chs": "Chinese",
     "cht": "Chinese",
     "zhs": "Chinese",

@@ -25,7 +25,7 @@ _ARENA = re.compile(
 _COUNTED = re.compile(r"(?P<quantity>\d{1,3})[x\u00d7] (?P<name>\S.*)", re.IGNORECASE)
 _HEADING = re.compile(
     r"(?:##)?(?:pok[eé]mon|trainer|energy|deck|sideboard|maybeboard|commander|companion|about)"
-    r"(?: cards)?(?: ?[:-] ?\d{1,3}| ?\(\d{1,3}\)|:)?",
+    r"(?: cards)?(?: ?[:-] ?\d{1,3}| ?\(\d{1,3}\)|:)?|\*{3}.*",
     re.IGNORECASE,
 )
 # Of Yu-Gi-Oh!, as its simulators write them: each number is the passcode of a card.

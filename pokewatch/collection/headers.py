@@ -13,20 +13,20 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
         *("product_name", "card_name", "simple_name", "name", "card", "title", "item_name"),
         *("kartenname", "karte", "nom_de_la_carte", "nom", "carte", "nombre_de_la_carta", "nombre"),
         *("carta", "nome_della_carta", "nome_da_carta", "nome", "kaartnaam", "naam", "カード名"),
-        *("nazwa_karty", "nazwa", "kortnavn", "kortnamn", "kort"),
+        *("nazwa_karty", "nazwa", "kortnavn", "kortnamn", "kort", "english_name", "cardname"),
     ),
     "set_name": (
         *("set_name", "setname", "set", "edition_name", "edition", "expansion", "expansion_name"),
         *("card_set", "set_title", "console_name", "erweiterung", "set_expansion", "extension"),
         *("série", "expansión", "colección", "espansione", "coleção", "edição", "uitbreiding"),
-        *("セット", "セット名"),
+        *("セット", "セット名", "exp_name", "cardset"),
     ),
-    "set_code": ("set_code", "edition_code", "setcode", "set_id", "set_abbreviation"),
+    "set_code": ("set_code", "edition_code", "setcode", "set_id", "set_abbreviation", "exp"),
     "number": (
         *("card_number", "collector_number", "number", "card_no", "collector_no", "no", "card_num"),
         *("set_number", "num", "nr", "card_nr", "collector_nr", "karten_nr"),
         *("kartennummer", "sammlernummer", "nummer", "numéro", "numero", "número", "番号"),
-        "numer",
+        *("numer", "collector_s_number", "collectornumber", "cardcode"),
     ),
     "printing": (
         *("printing", "variance", "card_variant", "finish", "foil", "is_foil", "isfoil", "variant"),
@@ -40,7 +40,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "condition": (
         *("card_condition", "condition", "condition_string", "cond", "zustand", "état", "etat"),
         *("estado", "condición", "condizione", "condizioni", "condição", "conditie", "staat"),
-        *("状態", "stan", "skick", "tilstand"),
+        *("状態", "stan", "skick", "tilstand", "cardcondition"),
     ),
     "grade": ("grade", "grading_company", "grader", "grading", "graded", "is_graded"),
     "quantity": (
@@ -59,7 +59,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
             "anz",
         ),
         *("exemplaires", "exemplare", "ejemplares", "unidades", "pezzi", "copie", "stuks"),
-        *("stock", "amount", "ilość", "antal", "nb"),
+        *("stock", "amount", "ilość", "antal", "nb", "quantityx", "cardq"),
     ),
     "added": ("add_to_quantity",),
     "product_id": ("product_id", "tcgplayer_product_id", "tcgplayer_id"),
@@ -77,7 +77,10 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "proxy": ("proxy", "is_proxy"),
     "artist_proof": ("artist_proof", "is_artist_proof"),
     "normal": ("normal", "is_normal", "non_holo", "nonholo"),
-    "first_edition": ("isfirsted", "first_edition", "1st_edition", "1st_ed", "is_first_edition"),
+    "first_edition": (
+        *("isfirsted", "first_edition", "1st_edition", "1st_ed", "is_first_edition", "first_ed"),
+    ),
+    "print_run": ("card_edition",),
 }
 # Columns that a file may have alone; that of a list without a header is a name.
 ALONE = (
@@ -108,6 +111,7 @@ EUROPEAN = frozenset({CARDMARKET, DRAGON_SHIELD, MANABOX})
 # Columns that only one app writes.
 _APPS: tuple[tuple[str, frozenset[str]], ...] = (
     (CARDMARKET, frozenset({"idproduct", "idlanguage"})),
+    (CARDMARKET, frozenset({"idarticle", "idproduct"})),  # as its API gives the stock
     ("Collectr", frozenset({"portfolio_name", "variance"})),
     ("TCGplayer app", frozenset({"product_id", "tcg_marketplace_price"})),
     (SELLER_PRICING, frozenset({"tcgplayer_id", "tcg_marketplace_price"})),

@@ -52,6 +52,7 @@ _PRINTINGS = {
     "yes": "foil",
     "holo": "holofoil",
     "holo rare": "holofoil",
+    "holo foil": "holofoil",
     "h": "holofoil",
     "rh": "reverse holofoil",
     "rev holo": "reverse holofoil",

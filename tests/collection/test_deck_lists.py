@@ -90,7 +90,11 @@ def test_the_fields_of_a_line(text: str, fields: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Pok\u00e9mon: 12", "##Pok\u00e9mon - 12", "Trainer Cards (30)", "Deck", "Sideboard:"]
+    "text",
+    [
+        *("Pok\u00e9mon: 12", "##Pok\u00e9mon - 12", "Trainer Cards (30)", "Deck", "Sideboard:"),
+        "****** Pok\u00e9mon Trading Card Game Deck List ******",
+    ],
 )
 def test_headings(text: str) -> None:
     assert is_heading(text)

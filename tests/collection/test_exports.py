@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +16,7 @@ from pokewatch.collection import (
     quantities,
     reading_notes,
 )
-from pokewatch.collection.exports import Collection, read_collection
+from pokewatch.collection.exports import Collection, CollectionLine, read_collection
 from pokewatch.collection.headers import ALONE, EXAMPLE, KNOWN_HEADERS
 from pokewatch.market.tabular.reading import read_sheet, sheet_of
 from pokewatch.market.tabular.sheet import TableError
@@ -34,6 +35,52 @@ def read(text: str, encoding: str = "utf-8") -> Collection:
 
 def _patterns(module: ModuleType) -> list[re.Pattern[str]]:
     return [value for value in vars(module).values() if isinstance(value, re.Pattern)]
+
+
+STOCK = (
+    '"idArticle";"idProduct";"English Name";"Local Name";"Exp.";"Exp. Name";"Price";"Language";'
+    '"Condition";"Foil?";"Signed?";"Playset?";"Altered?";"Comments";"Amount";"onSale";'
+    '"Collector Number"\n'
+    '"1";"715954";"Umbreon VMAX";"Nachtara VMAX";"EVS";"Evolving Skies";"12.00";"1";"LP";"X";"";'
+    '"";"";"";"2";"1";"215"\n'
+)
+UMBREON = CollectionLine(
+    line=2,
+    name="Umbreon VMAX",
+    quantity=2,
+    set_name="Evolving Skies",
+    set_code="EVS",
+    number="215",
+    printing="Foil",
+    language="English",
+    condition="MP",
+    condition_text="LP",
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (STOCK, replace(UMBREON, market_id="715954")),
+        (
+            STOCK.replace("Collector Number", "collectorNumber"),
+            replace(UMBREON, market_id="715954"),
+        ),
+        (
+            "QuantityX,Name,Edition,Edition code,Collector's number,Foil,Condition,Language\n"
+            "2x,Umbreon VMAX,Evolving Skies,EVS,215,Foil,LP,English\n",
+            replace(UMBREON, condition="LP"),
+        ),
+        (
+            "cardname,cardq,cardid,cardrarity,cardcondition,card_edition,cardset,cardcode\n"
+            "Umbreon VMAX,2,1,Rare,LP,1st Edition,Evolving Skies,215\n",
+            replace(UMBREON, condition="LP", printing="1st Edition", language="", set_code=""),
+        ),
+    ],
+    ids=["Cardmarket's API", "Cardmarket's API, newer", "Delver Lens", "YGOPRODeck"],
+)
+def test_other_columns_of_apps(content: str, line: CollectionLine) -> None:
+    assert read(content).lines == (line,)
 
 
 @pytest.mark.parametrize("app", EXPORTS)

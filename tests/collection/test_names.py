@@ -30,6 +30,7 @@ def test_numbers(number: str, keys: tuple[str, str]) -> None:
         ("Foil", "Foil", True),
         ("Holo", "Holofoil", True),
         ("Reverse Holo", "Reverse Holofoil", True),
+        ("Holo Foil", "Holofoil", True),
         ("foil", "Reverse Holofoil", False),
         ("false", "Normal", True),
         ("Normal", "Holofoil", False),
