@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.tabular.cells import plain_texts
 from pokewatch.market.tabular.columns import Columns
-from pokewatch.market.tabular.numbers import is_placeholder
+from pokewatch.market.tabular.numbers import STRAY, is_placeholder
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.money import currencies_named, currency_named, currency_of
 
@@ -26,12 +26,13 @@ def named_currencies(column: pa.ChunkedArray) -> NDArray[np.str_]:
     return np.asarray(np.asarray(known, dtype=np.str_)[code])
 
 
-def usual_currency(columns: Columns, carried: NDArray[np.str_]) -> str:
+def usual_currency(columns: Columns, carried: NDArray[np.str_], silent: int) -> str:
     """Return the currency of rows that name none, by a header or the other cells, "" if none does.
 
-    `carried` are the currencies of the cells. All prices of Cardmarket are in EUR: its ids are
-    called idProduct, or it is in the name of the market price, as in `cardmarket_trend`. Raise
-    TableError where two columns of prices differ.
+    `carried` are the currencies of the cells, and `silent` is the number of rows with a price and
+    none: one in fifty does not tell it. All prices of Cardmarket are in EUR: its ids are called
+    idProduct, or it is in the name of the market price, as in `cardmarket_trend`. Raise TableError
+    where two columns of prices differ.
     """
     if named := _of_headers(columns.named):
         return named
@@ -40,6 +41,8 @@ def usual_currency(columns: Columns, carried: NDArray[np.str_]) -> str:
     if not found and (of_market or columns.has_market_ids):
         return "EUR"
     known = found & set(CURRENCIES)
+    if np.count_nonzero(carried != "") * STRAY < silent:
+        return ""
     return str(known.pop()) if len(found) == len(known) == 1 else ""
 
 
@@ -61,6 +64,23 @@ def contradictions(
         "the price carries another currency than the header": with_header,
         "the header of the price names another currency than the currency column": of_both,
     }
+
+
+def unusable(currencies: NDArray[np.str_], good: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """Return the rows [m] whose currency costs them, by the reason.
+
+    It is none of CURRENCIES, or that of fewer than one in fifty of the `good` rows: the prices of
+    a day are in one currency.
+    """
+    found = {f"the currency is not {' or '.join(CURRENCIES)}": ~np.isin(currencies, CURRENCIES)}
+    rows = {code: good & (currencies == code) for code in CURRENCIES}
+    counts = {code: int(np.count_nonzero(each)) for code, each in rows.items()}
+    usual = max(counts, key=lambda code: counts[code])
+    for code, count in counts.items():
+        if code != usual and count * STRAY <= counts[usual]:
+            reason = f"the price is in {code}, and nearly all others are in {usual}"
+            found[reason] = rows[code]
+    return found
 
 
 def _of_headers(named: Mapping[str, str]) -> str | None:

@@ -185,9 +185,10 @@ def _counted_moment(value: float) -> datetime | None:
 
 def _text_moments(cells: Coded, name: str, order: Order | None) -> tuple[Moments, str]:
     parsed = [parse_date(text) for text in cells.texts]
-    known = [cell for cell in parsed if cell is not None]
     if order is None:
         _check_exchanged(cells, parsed, name)
+        parsed = _without_strays(cells, parsed)
+    known = [cell for cell in parsed if cell is not None]
     chosen = order or _order(cells, parsed, name)
     moments = [
         _NAT if cell is None or chosen not in cell.moments else _numpy(cell.moments[chosen])
@@ -203,8 +204,6 @@ def _text_moments(cells: Coded, name: str, order: Order | None) -> tuple[Moments
 def _order(cells: Coded, parsed: Sequence[DateCell | None], name: str) -> Order:
     known = [cell for cell in parsed if cell is not None]
     orders = order_of(known)
-    if not orders:
-        orders, known = _usual_order(known)
     if len(orders) == 1 or all(cell.certain for cell in known):
         return next(iter(sorted(orders)), "ymd")
     if not orders:
@@ -245,16 +244,34 @@ def _check_exchanged(cells: Coded, parsed: Sequence[DateCell | None], name: str)
         )
 
 
-def _usual_order(known: list[DateCell]) -> tuple[frozenset[Order], list[DateCell]]:
-    """Return the order that nearly all unambiguous cells have, and the cells it reads.
+def _without_strays(cells: Coded, parsed: list[DateCell | None]) -> list[DateCell | None]:
+    """Return the dates without those of few rows, fewer than one in fifty, that are errors.
 
-    The set is empty where the cells differ.
+    Their order of day and month is not that of the others, or may be any, beside dates that can be
+    read in one way alone.
     """
-    counts = Counter(next(iter(cell.moments)) for cell in known if len(cell.moments) == 1)
-    (usual, most), *_ = counts.most_common()
-    if (counts.total() - most) * STRAY > most:
-        return frozenset(), known
-    return frozenset({usual}), [cell for cell in known if usual in cell.moments]
+    rows = np.bincount(cells.code[cells.code >= 0], minlength=len(parsed)).tolist()
+    dates = [(cell, count) for cell, count in zip(parsed, rows, strict=True) if cell is not None]
+    orders = order_of(cell for cell, _ in dates)
+    counts = Counter[Order | bool]()
+
+    def is_clear(cell: DateCell) -> bool:
+        return len({cell.moments[order] for order in orders}) == 1
+
+    for cell, count in dates:
+        if orders:
+            counts[is_clear(cell)] += count
+        elif len(cell.moments) == 1:
+            counts[next(iter(cell.moments))] += count
+    if not counts or len(orders) == 1:
+        return parsed
+    usual, most = counts.most_common(1)[0]
+    if (counts.total() - most) * STRAY > most or usual is False:
+        return parsed
+    return [
+        cell if cell and (is_clear(cell) if orders else usual in cell.moments) else None
+        for cell in parsed
+    ]
 
 
 def _contradiction(cells: Coded, parsed: Sequence[DateCell | None], name: str) -> Order:

@@ -11,14 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
+from pokewatch.market.prices import PRICE_COLUMNS
 from pokewatch.market.sources import NO_PRICE, REJECTED_SCHEMA
 from pokewatch.market.sources.parsing import LONGEST_TEXT
 from pokewatch.market.tabular.card_ids import field_texts, identities, ids_of, is_total
 from pokewatch.market.tabular.cards import long_texts
 from pokewatch.market.tabular.cells import check_type, is_readable, shown
 from pokewatch.market.tabular.columns import COUNTS, NUMERIC_FIELDS, Columns, in_cents
-from pokewatch.market.tabular.currencies import contradictions, named_currencies, usual_currency
+from pokewatch.market.tabular.currencies import (
+    contradictions,
+    named_currencies,
+    unusable,
+    usual_currency,
+)
 from pokewatch.market.tabular.date_columns import read_days
 from pokewatch.market.tabular.number_columns import are_whole, evidence_of, read_numbers
 from pokewatch.market.tabular.options import TableOptions
@@ -197,7 +202,8 @@ class RowReader:
 
         `assumed_currency` is then that of the options for rows that name none, else "".
         """
-        named = usual_currency(self._columns, self._cell_currency)
+        silent = int(((self._cell_currency == "") & self._priced & ~self.bad).sum())
+        named = usual_currency(self._columns, self._cell_currency, silent)
         usual = named or self._options.currency
         carried, in_column = self._cell_currency, "currency" in self._columns.named
         column = "currency" if in_column else "market_price"
@@ -206,20 +212,14 @@ class RowReader:
             self.refuse(reason, rows, column)
         known = np.where(said != "", said, carried)
         self.assumed_currency = usual if not named and bool((known == "").any()) else ""
-        if not in_column:
-            self._note_silent(named)
+        if named and silent and not in_column and named in carried:
+            count = counted(silent, "row")
+            self.notes.append(f"{count} without a currency read as {named}, that of the others")
         return self._known(np.where(known != "", known, usual), column)
 
-    def _note_silent(self, named: str) -> None:
-        """Report the rows with a price that are in the currency that only other rows carry."""
-        silent = int(((self._cell_currency == "") & self._priced & ~self.bad).sum())
-        if named and silent and named in self._cell_currency:
-            rows = counted(silent, "row")
-            self.notes.append(f"{rows} without a currency read as {named}, that of the others")
-
     def _known(self, currencies: NDArray[np.str_], column: str) -> NDArray[np.str_]:
-        reason = f"the currency is not {' or '.join(CURRENCIES)}"
-        self.refuse(reason, ~np.isin(currencies, CURRENCIES), column)
+        for reason, rows in unusable(currencies, ~self.bad).items():
+            self.refuse(reason, rows, column)
         return currencies
 
     def card_ids(self) -> tuple[NDArray[np.str_], NDArray[np.int64], list[str | None]]:

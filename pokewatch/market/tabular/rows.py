@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pokewatch.market.tabular.cells import coded, is_readable, shown
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
+from pokewatch.market.tabular.numbers import STRAY
 from pokewatch.market.tabular.sheet import Sheet, TableError
 
 _MOST_CANDIDATES = 12  # columns that may distinguish rows
@@ -127,10 +128,14 @@ def key_words(name: str) -> set[str]:
     return set() if words & _NO_KEY or any(map(str.isdecimal, words)) else words
 
 
-def candidates(sheet: Sheet, columns: Columns) -> list[str]:
-    """Return the columns of single values that are no part of what identifies a card."""
+def candidates(sheet: Sheet, columns: Columns, described: bool = False) -> list[str]:
+    """Return the columns of single values that are no part of what identifies a card.
+
+    Those that describe a card with an id of its own, such as its set, are among them if
+    `described`.
+    """
     fields = ["printing", "currency"]
-    if "card_id" in columns.named:
+    if columns.named_cards or (described and "card_id" in columns.named):
         fields += ["set_name", "set_id", "number", "rarity"]
     named = [columns.named[field] for field in fields if field in columns.named]
     return [
@@ -207,8 +212,9 @@ def check_key(
     conflicts: NDArray[np.int64],
 ) -> None:
     """Raise TableError where a column, or two together, distinguish the contradicting rows."""
+    several = len(conflicts) * STRAY > len(card_id)  # not the id of another card in one row
     usual = sorted(
-        candidates(sheet, columns),
+        candidates(sheet, columns, described=several),
         key=lambda name: next(
             (i for i, word in enumerate(_USUAL) if word in name.casefold()), len(_USUAL)
         ),

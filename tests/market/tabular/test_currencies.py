@@ -159,3 +159,25 @@ def test_a_header_that_names_no_one_currency_of_the_price_contradicts_none(
         ("a-1", "2026-09-13", 9.0),
         ("b-1", "2026-09-13", 8.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("usual", "stray", "kept", "currency"),
+    [
+        ("{}", "€12", "USD", "EUR"),
+        ("${}", "€12", "USD", "EUR"),
+        ("€{}", "12 USD", "EUR", "USD"),
+    ],
+)
+def test_one_cell_in_another_currency_costs_its_row(
+    tmp_path: Path, usual: str, stray: str, kept: str, currency: str
+) -> None:
+    rows = [f"a-{at},2026-09-13,{usual.format(f'{at}.5')}\n" for at in range(1, 61)]
+    rows[30] = f"a-31,2026-09-13,{stray}\n"
+    table = read(tmp_path, f"card_id,date,price\n{''.join(rows)}")
+    assert table.prices.num_rows == 59
+    assert set(table.prices["currency"].to_pylist()) == {kept}
+    assert [str(each) for each in table.left_out] == [
+        f"1 row left out: the price is in {currency}, and nearly all others are in {kept} "
+        f"(first in line 32: {stray!r})"
+    ]

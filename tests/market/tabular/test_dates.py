@@ -86,6 +86,29 @@ def test_the_orders_that_a_column_leaves_open_are_named(
         read(tmp_path, "card_id,date,price\n" + "".join(f"a-1,{cell},9\n" for cell in cells))
 
 
+@pytest.mark.parametrize("cards", [12, 60])
+@pytest.mark.parametrize(
+    ("form", "stray"),
+    [
+        ("%Y-%m-%d", "1/2/2026"),
+        ("%d.%m.%Y", "26-09-13"),
+        ("%m/%d/%Y", "13/09/2026"),
+        ("%d/%m/%Y", "09/13/2026"),
+    ],
+)
+def test_one_day_in_another_order_costs_its_row(
+    tmp_path: Path, form: str, stray: str, cards: int
+) -> None:
+    days = [date(2026, 9, 13) + timedelta(days=number) for number in range(6)]
+    rows = [f"a-{card},{day.strftime(form)},9\n" for day in days for card in range(cards)]
+    rows[30] = f"a-30,{stray},9\n"
+    table = read(tmp_path, f"card_id,date,price\n{''.join(rows)}")
+    assert table.prices.num_rows == len(rows) - 1
+    assert [str(each) for each in table.left_out] == [
+        f"1 row left out: date is not a day like 2025-10-22 (first in line 32: {stray!r})"
+    ]
+
+
 @pytest.mark.parametrize("first", [9, 26])
 def test_dates_whose_day_and_month_a_spreadsheet_exchanged_are_refused(
     tmp_path: Path, first: int
