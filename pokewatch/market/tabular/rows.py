@@ -212,7 +212,8 @@ def check_key(
     conflicts: NDArray[np.int64],
 ) -> None:
     """Raise TableError where a column, or two together, distinguish the contradicting rows."""
-    several = len(conflicts) * STRAY > len(card_id)  # not the id of another card in one row
+    # A pair of rows may be due to one with the id of another card.
+    several = len(conflicts) // 2 * STRAY > len(card_id)
     usual = sorted(
         candidates(sheet, columns, described=several),
         key=lambda name: next(

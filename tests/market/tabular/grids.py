@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-_CELLS = st.text(
+ANY_CELL = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\u2028\u2029"),
     max_size=8,
 )
@@ -28,7 +28,7 @@ def grids(
     """Return a grid with the columns `needed` and some others, and lines before and below them."""
     more = draw(st.lists(st.sampled_from(others), max_size=4, unique=True))
     names = draw(st.permutations([*needed, *more]))
-    cell = st.sampled_from([*cells, *names]) | _CELLS
+    cell = st.sampled_from([*cells, *names]) | ANY_CELL
     any_line = st.lists(cell, max_size=len(names) + 2)
     whole_line = st.lists(cell, min_size=len(names), max_size=len(names))
     before = draw(st.lists(any_line, max_size=2))
