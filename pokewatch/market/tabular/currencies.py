@@ -36,13 +36,12 @@ def usual_currency(columns: Columns, carried: NDArray[np.str_], silent: int) -> 
     """
     if named := _of_headers(columns.named):
         return named
-    found = set(np.unique(carried).tolist()) - {""}
+    few = np.count_nonzero(carried != "") * STRAY < silent
+    found = set() if few else set(np.unique(carried).tolist()) - {""}
     of_market = "cardmarket" in columns.named["market_price"].casefold()
     if not found and (of_market or columns.has_market_ids):
         return "EUR"
     known = found & set(CURRENCIES)
-    if np.count_nonzero(carried != "") * STRAY < silent:
-        return ""
     return str(known.pop()) if len(found) == len(known) == 1 else ""
 
 

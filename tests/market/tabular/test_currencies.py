@@ -161,6 +161,16 @@ def test_a_header_that_names_no_one_currency_of_the_price_contradicts_none(
     ]
 
 
+@pytest.mark.parametrize("header", ["idProduct,date,price", "card,date,cardmarket_trend"])
+def test_one_cell_in_dollars_does_not_make_prices_of_cardmarket_dollars(
+    tmp_path: Path, header: str
+) -> None:
+    rows = [f"{at},2026-09-13,{at}.5\n" for at in range(1, 61)]
+    table = read(tmp_path, f"{header}\n{''.join(rows)}99,2026-09-13,$12\n")
+    assert set(table.prices["currency"].to_pylist()) == {"EUR"}
+    assert table.prices.num_rows == 60
+
+
 @pytest.mark.parametrize(
     ("usual", "stray", "kept", "currency"),
     [
