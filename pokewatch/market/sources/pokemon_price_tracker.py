@@ -33,6 +33,7 @@ from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
 from pokewatch.market.sources.pokemon_price_tracker_pages import PriceTrackerPages
 from pokewatch.market.sources.pokemon_price_tracker_rows import (
     LakeCards,
+    as_object,
     card_fault,
     card_row,
     histories,
@@ -167,8 +168,16 @@ class PokemonPriceTrackerSource(Source):
             entries = list(self._pages.entries("/sets", {"language": self._language}))
         except MissingAtSourceError as error:  # it is not that a day is missing
             raise SourceError(self.name, error.url, error.cause, error.status) from None
-        found = [entry.get("id") for entry in entries if isinstance(entry, dict)]
-        return [set_id for given in found if (set_id := identifier(given))]
+        found = [set_id for entry in entries if (set_id := identifier(as_object(entry).get("id")))]
+        if not found:
+            cause = f"none of {counted(len(entries), 'set')} has an id" if entries else "no sets"
+            raise SourceError(self.name, shown(f"{self._url}/sets"), cause, httpx.codes.OK)
+        if unusable := len(entries) - len(found):
+            self.warnings.append(
+                f"{self.name}: {shown(f'{self._url}/sets')}: {unusable:,} of {len(entries):,} "
+                "sets have no id: their prices are missing"
+            )
+        return list(dict.fromkeys(found))
 
     def _read_sets(self, sets: Sequence[str], days: int, fetched: _Fetched) -> None:
         """Read the sets, and those that fail again after the others.

@@ -22,7 +22,7 @@ class PriceTrackerPages:
     def entries(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:
         """Yield the entries of `data` on all pages. Raise SourceError."""
         url = self._url + path
-        offset, seen, repeats = 0, set[str](), False
+        offset, seen, repeats, total = 0, set[str](), False, 0
         for _ in range(_MOST_PAGES):
             body = self._http.json(url, {**params, "offset": str(offset)} if offset else params)
             data, metadata = self._data(url, body), as_object(as_object(body).get("metadata"))
@@ -33,13 +33,13 @@ class PriceTrackerPages:
             seen |= ids
             yield from data
             offset += len(data)
+            total = max(total, _total(body, metadata))
             more = metadata.get("hasMore")
             if more and not data:
                 cause = f"the page at {offset:,} is empty, and says that more follow it"
                 raise self._failure(url, cause)
             if not more:
-                count = len(seen) if repeats else offset
-                self._check_total(url, params, count, metadata.get("total", body.get("total")))
+                self._check_total(url, params, len(seen) if repeats else offset, total)
                 return
         raise self._failure(url, f"the answer has more than {_MOST_PAGES} pages")
 
@@ -53,10 +53,15 @@ class PriceTrackerPages:
             raise self._failure(url, f"the answer reports a failure{reason}")
         if not isinstance(data, list | dict):
             raise self._failure(url, "the answer has no data")
+        if answer.get("error"):
+            self._warn(
+                f"{self._http.source}: {shown(url)}: the answer has data and reports a failure"
+                f"{reason}"
+            )
         return data if isinstance(data, list) else [data]
 
-    def _check_total(self, url: str, params: Mapping[str, str], count: int, total: Any) -> None:
-        if type(total) is int and total > count:
+    def _check_total(self, url: str, params: Mapping[str, str], count: int, total: int) -> None:
+        if total > count:
             of_set = f" of set {params['setId']}" if "setId" in params else ""
             self._warn(
                 f"{self._http.source}: {shown(url)}: {counted(count, 'entry', 'entries')}{of_set}, "
@@ -65,3 +70,9 @@ class PriceTrackerPages:
 
     def _failure(self, url: str, cause: str) -> SourceError:
         return SourceError(self._http.source, shown(url), cause)
+
+
+def _total(body: Any, metadata: Mapping[str, Any]) -> int:
+    """Return the number of all entries that a page gives, 0 if it gives none."""
+    total = metadata.get("total", as_object(body).get("total"))
+    return total if type(total) is int else 0

@@ -165,9 +165,11 @@ def _days(condition: Any) -> list[Any]:
 
 
 def product_of(value: Any) -> str:
-    """Return the digits of a product number, "" if `value` is not one."""
+    """Return the digits of a product number without leading zeros, "" if `value` is not one."""
     digits = str(value) if type(value) in (int, str) else ""
-    return digits if len(digits) <= 18 and digits.isascii() and digits.isdecimal() else ""
+    if len(digits) > 18 or not (digits.isascii() and digits.isdecimal()):
+        return ""
+    return digits.lstrip("0")
 
 
 def identifier(value: Any) -> str:

@@ -347,6 +347,35 @@ def test_sets_that_are_not_found_are_requested_once_not_for_each_day(
     assert upstream.paths() == ["/sets"]
 
 
+@pytest.mark.parametrize(
+    ("sets", "cause"),
+    [([], "no sets"), ([{"id": 1.5}, "s1"], "none of 2 sets has an id")],
+    ids=["none", "without ids"],
+)
+def test_without_sets_the_cause_is_not_the_plan(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], sets: Any, cause: str
+) -> None:
+    upstream.json("/sets", {"data": sets})
+
+    with pytest.raises(SourceError, match=f"/sets: {cause}$"):
+        list(opened().prices([date(2025, 11, 26)]))
+
+
+def test_sets_without_an_id_are_reported_and_repeated_ones_requested_once(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    upstream.json("/sets", {"data": [{"id": "s1"}, {"id": None}, {"id": "s1"}]})
+    upstream.json("/cards", {"data": [card()]})
+    source = opened()
+
+    assert source.catalog().num_rows == 1
+    assert upstream.paths() == ["/sets", "/cards"]
+    assert source.warnings == [
+        f"pokemon_price_tracker: {upstream.url}/sets: 1 of 3 sets have no id: their prices are "
+        "missing"
+    ]
+
+
 def test_an_answer_that_repeats_the_key_is_shown_without_it(
     upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
 ) -> None:

@@ -130,6 +130,32 @@ def test_entries_that_are_missing_of_the_total_are_reported(
     ]
 
 
+def test_a_total_that_shrinks_between_pages_is_reported(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    first = {"data": [card(1), card(2)], "metadata": MORE | {"total": 4}}
+    upstream.routes["/cards"] = _paged([first, {"data": [card(3)], "metadata": {"total": 3}}])
+    source = opened()
+
+    assert source.catalog().num_rows == 3
+    assert [each.split(": ")[-2:] for each in source.warnings] == [
+        ["3 entries of set s1, of a total of 4", "the others are missing"]
+    ]
+
+
+def test_data_that_comes_with_an_error_is_used_and_the_error_reported(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    upstream.json("/cards", {"data": [card(1)], "error": f"{KEY}: cut off at the limit"})
+    source = opened()
+
+    assert source.catalog().num_rows == 1
+    assert source.warnings == [
+        f"pokemon_price_tracker: {upstream.url}/cards: the answer has data and reports a failure: "
+        "***: cut off at the limit"
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "cause"),
     [

@@ -47,7 +47,18 @@ def test_a_card_without_printings_is_its_product(prices: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "product"),
-    [(7, "7"), ("7", "7"), ("x", ""), (None, ""), (True, ""), (7.0, ""), ("1" * 19, "")],
+    [
+        (7, "7"),
+        ("7", "7"),
+        ("007", "7"),
+        (0, ""),
+        ("00", ""),
+        ("x", ""),
+        (None, ""),
+        (True, ""),
+        (7.0, ""),
+        ("1" * 19, ""),
+    ],
 )
 def test_a_product_is_a_number(value: Any, product: str) -> None:
     assert product_of(value) == product
