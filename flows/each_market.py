@@ -98,7 +98,7 @@ class EachMarket(PokeWatchSpec):
         for removed in tidy(datastore=datastore_root(), own_task=current.pathspec):
             print(f"tidy: {removed.name}: {removed.fault or f'{removed.size:,} bytes removed'}")
         for each in self.results:
-            print(f"{each.market}: {each.error or f'model version {each.version} is champion'}")
+            print(f"{each.market}: {each.error or f'done, with model version {each.version}'}")
         require_success(self.results)
 
     def _check_parameters_given(self) -> None:

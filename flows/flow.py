@@ -288,8 +288,8 @@ class PokeWatchFlow(DailySpec):
             for removed in tidy(datastore=datastore_root(), own_task=current.pathspec):
                 print(f"tidy: {removed.name}: {removed.fault or f'{removed.size:,} bytes removed'}")
         print(
-            f"model version {self.registered.version} ({self.gate_outcome.model}) is champion, on "
-            f"data version {self.data_version}"
+            f"model version {self.registered.version} ({self.gate_outcome.model}) was made "
+            f"champion, on data version {self.data_version}"
         )
         if self.gate_outcome.not_evaluated:
             print(self.gate_outcome.not_evaluated)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pokewatch.cli.findings import Finding
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
 from pokewatch.errors import BookError, NoChampionError, PokeWatchError, SettingsError
-from pokewatch.settings import RegistrySettings
+from pokewatch.settings import RegistrySettings, ServingSettings
 from pokewatch.wording import age_in_words
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pokewatch.registry import Registry
 
 _DAY_HOURS = 24
+_ANSWERS_WITHIN = 5.0  # seconds
 _UNFINISHED = (
     "if it is no longer running, the next deploy resolves it: run the pipeline, or pokewatch "
     "rollback"
@@ -34,7 +35,7 @@ def market_findings(market: str) -> Iterator[Finding]:
     from pokewatch.registry import Registry
 
     registry = Registry(RegistrySettings.read(market=market))
-    for check in (_champion, _deploys):
+    for check in (_champion, _deploys, _servers):
         try:
             yield from check(registry)
         except (PokeWatchError, OSError) as error:
@@ -108,6 +109,27 @@ def _deploys(registry: "Registry") -> Iterator[Finding]:
     elif not unfinished:
         ended = f"; the last one: {_ended(newest[0])}" if newest else ""
         yield Finding(name, "ok", f"none is running{ended}")
+
+
+def _servers(registry: "Registry") -> Iterator[Finding]:
+    """Yield the MLServers that run and do not serve the champion."""
+    import httpx
+
+    from pokewatch.contract import fair_price_model
+    from pokewatch.deploy.addresses import replica_addresses
+    from pokewatch.deploy.reload import other_versions
+    from pokewatch.deploy.versions import version_of
+    from pokewatch.registry import CHAMPION
+
+    champion = version_of(registry, CHAMPION)
+    if champion is None:
+        return
+    addresses = replica_addresses(ServingSettings.read().addresses(registry.branch))
+    model = fair_price_model(registry.market)
+    with httpx.Client(timeout=_ANSWERS_WITHIN) as client:
+        for text in other_versions(client, champion, addresses, model):
+            remedy = "restart it, or deploy or roll back: each reloads every MLServer"
+            yield Finding(f"server{_of(registry)}", "warning", text, remedy)
 
 
 def _ended(record: "DeployRecord") -> str:

@@ -82,6 +82,24 @@ def still_serving(
                 yield f"{address} serves version {version} until it restarts or a deploy succeeds"
 
 
+def other_versions(
+    client: httpx.Client, version: str, addresses: Sequence[str], model: str
+) -> Iterator[str]:
+    """Yield a text for each MLServer that runs, and does not answer with `version`."""
+    for address in addresses:
+        if names_no_replica(address):
+            continue
+        try:
+            answer = _probe(client, address, model)
+        except httpx.TransportError as error:
+            if not _connection_refused(error):
+                yield f"{address} did not answer: {type(error).__name__} {error}"
+            continue
+        of_other_markets = answer.status_code == httpx.codes.NOT_FOUND and model != FAIR_PRICE
+        if not of_other_markets and (answering := _version_of(answer)) != version:
+            yield f"{address} answers with version {answering}, not {version}"
+
+
 def _connection_refused(error: httpx.TransportError) -> bool:
     cause: BaseException | None = error
     while cause is not None:
@@ -93,7 +111,14 @@ def _connection_refused(error: httpx.TransportError) -> bool:
 
 def _served_version(client: httpx.Client, address: str, model: str) -> str:
     """Return the version that an MLServer answers with. Raise httpx.TransportError."""
-    answer = client.post(f"{address}/v2/models/{model}/infer", json=_PROBE)
+    return _version_of(_probe(client, address, model))
+
+
+def _probe(client: httpx.Client, address: str, model: str) -> httpx.Response:
+    return client.post(f"{address}/v2/models/{model}/infer", json=_PROBE)
+
+
+def _version_of(answer: httpx.Response) -> str:
     try:
         return str(answer.json()["parameters"]["model_version"])
     except (ValueError, KeyError, TypeError):

@@ -11,10 +11,13 @@ import pytest
 from pokewatch.cli.findings import Finding
 from pokewatch.cli.health_checks import _registry, _remote
 from pokewatch.cli.lake_checks import _collect_command
-from pokewatch.registry import Registry
+from pokewatch.registry import CHAMPION, Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
+from tests.answering import answering
 from tests.cli.commands import run, run_json
+from tests.deploy.replicas import Replica
+from tests.deploy.versions import register_book
 from tests.s3 import reach
 
 
@@ -247,3 +250,23 @@ def test_a_remote_that_cannot_be_reached_is_a_fault(
     (found,) = _remote()
     assert found.state == "fault"
     assert endpoint in found.detail
+
+
+def test_the_doctor_names_servers_that_do_not_serve_the_champion(
+    registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry()
+    for number in (1, 2):
+        register_book(registry, tmp_path / f"book-{number}", git_commit=str(number))
+    registry.set_alias(CHAMPION, "1")
+    with answering(Replica(registry)) as server:
+        servers = f"{server.address},http://127.0.0.1:9"  # nothing runs at the second one
+        monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", servers)
+        assert _servers() == []
+        registry.set_alias(CHAMPION, "2")
+        assert _servers() == [("warning", f"{server.address} answers with version 1, not 2")]
+
+
+def _servers() -> list[tuple[str, str]]:
+    findings = json.loads(run("doctor", "--json").stdout)
+    return [(each["state"], each["detail"]) for each in findings if each["name"] == "server"]

@@ -54,7 +54,7 @@ def test_one_market_fails_and_the_others_are_valued(registry_home: Path, tmp_pat
         assert registry.name == f"pokewatch-{market}"
         facts = registry.open_book(champion).facts
         assert (facts.market, facts.currency) == (market, currency)
-        assert f"{market}: model version {champion.version} is champion" in done.stdout
+        assert f"{market}: done, with model version {champion.version}" in done.stdout
     assert Registry().markets() == ["file-mine", "simulated-1"]
     card = card_text(last_card(registry_home, "show"))
     assert "1 of 3 failed; their champions stay" in card

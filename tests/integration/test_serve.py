@@ -230,7 +230,7 @@ def test_a_pipeline_run_under_load_fails_no_request(
         for each in clients:
             each.join()
     assert pipeline.returncode == 0, pipeline.stdout
-    assert f"model version {after} ({MODEL}) is champion" in pipeline.stdout
+    assert f"model version {after} ({MODEL}) was made champion" in pipeline.stdout
     assert after != before
     assert set(statuses) == {200}
     assert versions == {before, after}
