@@ -116,12 +116,18 @@ def print_own_errors_without_traceback() -> None:
     def print_error(error: Exception) -> None:
         if isinstance(error, PokeWatchError):
             print(f"Error: {error}", file=sys.stderr)
-        elif isinstance(error, OSError) and (remedy := storage_remedy(str(error))):
-            print(f"Error: {refusal(error)}{remedy}", file=sys.stderr)
+        elif full := _full_disk(error):
+            print(f"Error: {full}", file=sys.stderr)
         else:
             print_unknown(error)
 
     cli.print_unknown_exception = print_error
+
+
+def _full_disk(error: Exception) -> str:
+    """Return what a full disk refused, "" for another error."""
+    remedy = storage_remedy(str(error)) if isinstance(error, OSError) else ""
+    return f"{refusal(error)}{remedy}" if remedy else ""
 
 
 class WholeArtifacts(ContentAddressedStore):
@@ -210,8 +216,9 @@ class CardsOfTask(CardCreator):
         try:
             with card.make_context("card", arguments, step, obj=_for_cards(step.obj)) as context:
                 card.invoke(context)
-        except Exception:  # of whatever kind: as when its own process fails, the step does not
-            return traceback.format_exc().encode(), True
+        except Exception as error:
+            # Of whatever kind: as when its own process fails, the step does not.
+            return (_full_disk(error) or traceback.format_exc()).encode(), True
         return b"", False
 
 

@@ -1,5 +1,6 @@
 """Metaflow's classes, amended."""
 
+import errno
 import os
 import threading
 from contextlib import nullcontext
@@ -53,7 +54,9 @@ def test_a_card_is_created_in_the_process_of_its_task_where_cards_are(
         store = click.get_current_context().obj.flow_datastore
         created.append((os.getpid(), pathspec, mode, store.datastore_root))
         if len(created) == 2:
-            raise OSError("no space left")
+            raise OSError("a card is refused")
+        if len(created) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "card.html")
 
     created: list[tuple[Any, ...]] = []
     known: list[str] = []
@@ -72,12 +75,14 @@ def test_a_card_is_created_in_the_process_of_its_task_where_cards_are(
     with click.Context(click.Command("step"), obj=state):
         assert cards._run_command(arguments, "", {}) == (b"", False)
         output, failed = cards._run_command(arguments, "", {})
+        full = cards._run_command(arguments, "", {})
     root = CardDatastore.get_storage_root("local")
-    assert created == [(os.getpid(), "1/gate/2", "render", root)] * 2
+    assert created == [(os.getpid(), "1/gate/2", "render", root)] * 3
     assert store.datastore_root == str(tmp_path)
-    assert known == ["local@here"] * 2
+    assert known == ["local@here"] * 3
     assert failed
-    assert output.endswith(b"OSError: no space left\n")
+    assert output.endswith(b"OSError: a card is refused\n")
+    assert full == (b"card.html: No space left on device; free some space", True)
 
 
 @pytest.mark.parametrize("ended", [True, False], ids=["ended", "failed"])
