@@ -128,7 +128,10 @@ def _servers(registry: "Registry") -> Iterator[Finding]:
     model = fair_price_model(registry.market)
     with httpx.Client(timeout=_ANSWERS_WITHIN) as client:
         for text in other_versions(client, champion, addresses, model):
-            remedy = "restart it, or deploy or roll back: each reloads every MLServer"
+            remedy = (
+                "unless it is just starting, restart it, or run the pipeline or pokewatch "
+                "rollback: a deploy reloads every MLServer"
+            )
             yield Finding(f"server{_of(registry)}", "warning", text, remedy)
 
 

@@ -95,8 +95,11 @@ def other_versions(
             if not _connection_refused(error):
                 yield f"{address} did not answer: {type(error).__name__} {error}"
             continue
-        of_other_markets = answer.status_code == httpx.codes.NOT_FOUND and model != FAIR_PRICE
-        if not of_other_markets and (answering := _version_of(answer)) != version:
+        if answer.status_code == httpx.codes.NOT_FOUND and model != FAIR_PRICE:
+            continue  # it serves other markets
+        if answer.status_code != httpx.codes.OK:
+            yield f"{address} does not serve version {version}: {_reason(answer)}"
+        elif (answering := _version_of(answer)) != version:
             yield f"{address} answers with version {answering}, not {version}"
 
 
