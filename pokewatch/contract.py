@@ -224,11 +224,6 @@ def parse_history(text: str) -> tuple[date | None, date | None]:
     return first, last
 
 
-def pipeline_command(market: str) -> str:
-    """Return the command that collects and values a named market, or the only one for ""."""
-    return f"pokewatch pipeline run --market {market}" if market else "pokewatch pipeline run"
-
-
 def data_age_hours(last_day: date, now: datetime) -> float:
     """Return the hours since the end of a market day (UTC)."""
     end = datetime.combine(last_day + timedelta(days=1), time(), UTC)

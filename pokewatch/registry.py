@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pokewatch.contract import pipeline_command
 from pokewatch.errors import BookError, NoChampionError, RegistryError
 from pokewatch.registry_client import RegistryClient, download, ensure_registered_model
 from pokewatch.settings import Home, RegistrySettings
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.copies import copy_of, move_book, open_copy, prune, remove
 from pokewatch.valuation.book.layout import is_digest
+from pokewatch.wording import pipeline_command
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"

@@ -1,4 +1,4 @@
-"""Counts, lists, ages, evidence and errors of the system in words."""
+"""Counts, lists, ages, evidence, errors of the system, and commands in words."""
 
 from collections.abc import Sequence
 
@@ -38,3 +38,20 @@ def refusal(error: Exception) -> str:
         return str(error)
     named = isinstance(error.filename, str)
     return f"{error.filename}: {error.strerror}" if named else error.strerror
+
+
+def pipeline_command(market: str, valued: str = "") -> str:
+    """Return the command that collects and values a named market, or the only one for "".
+
+    `valued` is the id of the only one, where it is known: its source has to be given.
+    """
+    run = "pokewatch pipeline run"
+    if market:
+        return f"{run} --market {market}"
+    if valued.startswith("file-"):
+        return f"{run} --source file --file FILE"
+    if valued.endswith("-tcgplayer-usd"):
+        return f"{run} --source tcgcsv"
+    if valued.endswith("-pricetracker-usd"):
+        return f"{run} --source pokemon_price_tracker"
+    return run

@@ -2,7 +2,14 @@
 
 import pytest
 
-from pokewatch.wording import age_in_words, counted, evidence, listed, refusal
+from pokewatch.wording import (
+    age_in_words,
+    counted,
+    evidence,
+    listed,
+    pipeline_command,
+    refusal,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +72,20 @@ def test_a_refusal_of_the_system_has_no_number(error: Exception, text: str) -> N
 )
 def test_evidence_is_written_without_powers_of_ten(ratio: float, text: str) -> None:
     assert evidence(ratio) == text
+
+
+@pytest.mark.parametrize(
+    ("market", "valued", "options"),
+    [
+        ("magic-tcgplayer-usd", "magic-tcgplayer-usd", " --market magic-tcgplayer-usd"),
+        ("", "pokemon-tcgplayer-usd", " --source tcgcsv"),
+        ("", "pokemon-pricetracker-usd", " --source pokemon_price_tracker"),
+        ("", "file-mine", " --source file --file FILE"),
+        ("", "simulated-0", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_command_of_an_unnamed_market_gives_its_source(
+    market: str, valued: str, options: str
+) -> None:
+    assert pipeline_command(market, valued) == f"pokewatch pipeline run{options}"

@@ -134,7 +134,7 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
         print_json(worth)
     else:
         _print(worth, book, out)
-    warn_of_old_prices(book.last_day)
+    warn_of_old_prices(book.last_day, book.facts.market)
 
 
 def _print(worth: Mapping[str, Any], book: "PriceBook", out: Path | None) -> None:

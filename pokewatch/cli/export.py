@@ -93,4 +93,4 @@ def export(
             f"{counted(rows, 'row')} of {days_text} in {book.facts.currency}, written to {out}"
         )
         print_wrapped(f"model version {model.version}, data version {model.data_version}")
-    warn_of_old_prices(book.last_day)
+    warn_of_old_prices(book.last_day, book.facts.market)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pokewatch.cli.findings import Finding
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.errors import BookError, NoChampionError, PokeWatchError, SettingsError
 from pokewatch.settings import RegistrySettings, ServingSettings
-from pokewatch.wording import age_in_words
+from pokewatch.wording import age_in_words, pipeline_command
 
 if TYPE_CHECKING:
     from pokewatch.deploy.records import DeployRecord
@@ -58,10 +58,11 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
             yield Finding(name, "warning", str(error).split(":")[0], run)
         return
     try:
-        last = registry.open_book(champion).last_day
+        book = registry.open_book(champion)
     except BookError as error:
         yield Finding(name, "fault", str(error), unreadable_champion_remedy(registry.market))
         return
+    last, run = book.last_day, pipeline_command(registry.market, book.facts.market)
     detail = f"version {champion.version} on data {champion.data_version[:12]} up to {last}"
     hours = data_age_hours(last, datetime.now(UTC))
     if hours > MAX_DATA_AGE_HOURS:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.errors import OutputError
 from pokewatch.money import in_cents
-from pokewatch.wording import age_in_words, refusal
+from pokewatch.wording import age_in_words, pipeline_command, refusal
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -101,13 +101,13 @@ def warn(text: str) -> None:
     )
 
 
-def warn_of_old_prices(last_day: date, now: datetime | None = None) -> None:
-    """Write a warning if the newest prices are more than MAX_DATA_AGE_HOURS old."""
+def warn_of_old_prices(last_day: date, market: str, now: datetime | None = None) -> None:
+    """Write a warning if the newest prices of a market are more than MAX_DATA_AGE_HOURS old."""
     from pokewatch.settings import RegistrySettings
 
     hours = data_age_hours(last_day, now or datetime.now(UTC))
     if hours > MAX_DATA_AGE_HOURS:
-        command = pipeline_command(RegistrySettings.read().market)
+        command = pipeline_command(RegistrySettings.read().market, market)
         warn(
             f"the newest prices are of {last_day}, which ended {age_in_words(hours)} ago; "
             f"{command} collects newer ones"

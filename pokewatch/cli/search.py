@@ -79,7 +79,7 @@ def search(
     else:
         _print(rows, exact, more=exact and len(found) > limit)
         print_wrapped(f"prices of {book.last_day}, model version {model.version}")
-    warn_of_old_prices(book.last_day)
+    warn_of_old_prices(book.last_day, book.facts.market)
 
 
 def _print(rows: Sequence[Mapping[str, Any]], exact: bool, more: bool) -> None:

@@ -46,7 +46,7 @@ def serve(in_process: bool) -> None:
     warn_of_unknown_settings()
     book, champion = champion_book(first_registry())
     (card,) = strongest_signals(book, 1)
-    warn_of_old_prices(book.last_day)
+    warn_of_old_prices(book.last_day, book.facts.market)
     _stop_on_signals()
     models, api = ServingSettings.read(), GatewaySettings.read()
     lease = None

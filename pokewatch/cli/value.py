@@ -110,7 +110,7 @@ def value(
         print_json(rows)
     else:
         _print_values(rows, book.facts, model)
-    warn_of_old_prices(book.last_day)
+    warn_of_old_prices(book.last_day, book.facts.market)
 
 
 def champion_book(registry: "Registry | None" = None) -> "tuple[PriceBook, RegisteredModel]":

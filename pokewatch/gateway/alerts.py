@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours, pipeline_command
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.breaker import State
-from pokewatch.wording import age_in_words, counted
+from pokewatch.wording import age_in_words, counted, pipeline_command
 
 HOUR, MINUTES = 3_600.0, 300.0
 RECORD_SECONDS = 15.0
@@ -169,7 +169,7 @@ class Alerts:
                 f"The price book{of} was made {age_in_words(hours)} ago: the daily run is missing",
                 "Look why it failed or was stopped by a check, and run it again",
                 "PipelineMissing",
-                pipeline_command(backend.id if several else ""),
+                pipeline_command(backend.id if several else "", backend.id),
             )
 
     def _of(self, backend: MarketBackend) -> str:

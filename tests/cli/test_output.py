@@ -86,7 +86,7 @@ def test_a_hold_has_no_color() -> None:
 def test_old_prices_are_warned_of_on_standard_error(
     now: datetime, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output.warn_of_old_prices(date(2026, 1, 5), now)
+    output.warn_of_old_prices(date(2026, 1, 5), "simulated-0", now)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert text in captured.err.replace("\n", " ")
@@ -96,9 +96,12 @@ def test_old_prices_are_warned_of_on_standard_error(
 def test_a_warning_of_old_prices_names_the_market_chosen(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for market, words in (("", "run collects"), ("file-mine", "run --market file-mine collects")):
+    for market, words in (
+        ("", "run --source file --file FILE collects"),
+        ("file-mine", "run --market file-mine collects"),
+    ):
         monkeypatch.setenv("POKEWATCH_MARKET", market)
-        output.warn_of_old_prices(date(2026, 1, 5), datetime(2026, 2, 1, tzinfo=UTC))
+        output.warn_of_old_prices(date(2026, 1, 5), "file-mine", datetime(2026, 2, 1, tzinfo=UTC))
         assert f"pokewatch pipeline {words} newer ones" in " ".join(capsys.readouterr().err.split())
 
 
