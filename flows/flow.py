@@ -86,8 +86,8 @@ class PokeWatchFlow(DailySpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def plan(self) -> None:
-        """Stop if a check failed or the champion has newer prices; else split the cards."""
-        from pokewatch.deploy.compatibility import require_newest
+        """Stop if a check failed or the champion may not be replaced; else split the cards."""
+        from pokewatch.deploy.compatibility import require_replaceable
         from pokewatch.market.quality.days import require
         from pokewatch.pipeline.collect import market_change
         from pokewatch.pipeline.experiments import with_challenger
@@ -96,7 +96,7 @@ class PokeWatchFlow(DailySpec):
 
         require(self.checks)
         if not self.replace:
-            require_newest(Registry(), self.collected.last_day)
+            require_replaceable(Registry(), self.collected.market, self.collected.last_day)
         self.models = with_challenger(with_champion(self.models), self.collected.market)
         self.changed = market_change(self.collected)
         self.shard = list(range(self.shards))

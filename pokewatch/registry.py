@@ -32,6 +32,7 @@ BOOK = "book"
 DIGEST = "digest"  # tag of a run and of its version: the digest of the price book
 DEPLOYED_AT = "deployed_at"  # tag of a version: when it last became champion
 REFUSED = "refused"  # tag of a version: why its deploy was undone
+MARKET = "market"  # tag of a version: the id of the market of its prices
 LAST_DAY = "last_day"  # tag of a version: the last day of its prices
 BOOK_REMOVED = "book_removed"  # tag of a version: when its book was removed
 NOT_EVALUATED = "not_evaluated"  # tag of a version: that it was registered without evaluation

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from pokewatch.errors import BookError, DeployError, DeployOutageError, RegistryError
-from pokewatch.registry import LAST_DAY, Registry
+from pokewatch.registry import LAST_DAY, MARKET, Registry
 from pokewatch.settings import DeploySettings
 from pokewatch.valuation.book import PriceBook
+from pokewatch.wording import pipeline_command
 
 REPLACE_HINT = "if this is intended, run the flow with --replace true"
 
@@ -40,14 +41,21 @@ def summarize(registry: Registry, version: str) -> VersionSummary:
     return VersionSummary(version, facts.market, facts.currency, len(book.cards), *days)
 
 
-def require_newest(registry: Registry, last_day: date) -> None:
-    """Raise DeployError if the champion has prices after the `last_day` of a run.
+def require_replaceable(registry: Registry, market: str, last_day: date) -> None:
+    """Raise DeployError if the champion is of another market, or has prices after `last_day`.
 
-    The run's version would be refused in the end, so this is known before a model is trained.
+    The version of such a run would be refused in the end: this is known before a model is trained.
     """
     champion = registry.find()
-    served = champion.tags.get(LAST_DAY, "") if champion else ""
-    if champion and last_day.isoformat() < served:
+    if champion is None:
+        return
+    theirs, served = champion.tags.get(MARKET, market), champion.tags.get(LAST_DAY, "")
+    if market != theirs:
+        raise DeployError(
+            f"prices of {market} cannot replace version {champion.version}, whose market is "
+            f"{theirs} ({pipeline_command('', theirs)}); {REPLACE_HINT}"
+        )
+    if last_day.isoformat() < served:
         raise DeployError(
             f"prices up to {last_day} cannot replace version {champion.version}, whose prices end "
             f"on {served}; {REPLACE_HINT}"

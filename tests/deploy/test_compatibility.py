@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.deploy.compatibility import REPLACE_HINT, require_compatible, require_newest
+from pokewatch.deploy.compatibility import (
+    REPLACE_HINT,
+    require_compatible,
+    require_replaceable,
+)
 from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError, DeployOutageError
-from pokewatch.registry import CHAMPION, LAST_DAY, Registry
+from pokewatch.registry import CHAMPION, LAST_DAY, MARKET, Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
 from tests.deploy.versions import champion_of, register_book
@@ -45,17 +49,29 @@ def test_another_market_or_older_prices_replace_the_champion_only_on_request(
 def test_prices_older_than_the_champions_are_refused_before_a_model_is_made(
     registry: Registry,
 ) -> None:
-    require_newest(registry, date(2026, 1, 4))  # the champion is one whose last day is not known
+    require_replaceable(registry, "file-mine", date(2026, 1, 4))  # market and day are not known
     registry.set_tag("1", LAST_DAY, "2026-01-05")
-    require_newest(registry, date(2026, 1, 5))
+    require_replaceable(registry, "file-mine", date(2026, 1, 5))
     refusal = (
         "prices up to 2026-01-04 cannot replace version 1, whose prices end on 2026-01-05; "
         "if this is intended, run the flow with --replace true"
     )
     with pytest.raises(DeployError, match=f"^{re.escape(refusal)}$"):
-        require_newest(registry, date(2026, 1, 4))
+        require_replaceable(registry, "file-mine", date(2026, 1, 4))
     registry.delete_alias(CHAMPION)
-    require_newest(registry, date(2026, 1, 4))
+    require_replaceable(registry, "file-mine", date(2026, 1, 4))
+
+
+def test_another_market_is_refused_before_a_model_is_made(registry: Registry) -> None:
+    registry.set_tag("1", MARKET, "file-mine")
+    require_replaceable(registry, "file-mine", date(2026, 1, 4))
+    refusal = (
+        "prices of simulated-0 cannot replace version 1, whose market is file-mine "
+        "(pokewatch pipeline run --source file --file FILE); if this is intended, run the flow "
+        "with --replace true"
+    )
+    with pytest.raises(DeployError, match=f"^{re.escape(refusal)}$"):
+        require_replaceable(registry, "simulated-0", date(2026, 1, 4))
 
 
 def test_a_few_missing_cards_are_the_same_market(registry: Registry, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ def test_the_experiment_of_a_named_market_has_its_challenger_evaluated(
     monkeypatch.setattr(f"{package}.collect.market_change", lambda _: None)
     asked: list[object] = []
     monkeypatch.setattr(
-        "pokewatch.deploy.compatibility.require_newest", lambda _, last_day: asked.append(last_day)
+        "pokewatch.deploy.compatibility.require_replaceable",
+        lambda _, market, last_day: asked.append((market, last_day)),
     )
     run = SimpleNamespace(
         checks=[],
@@ -36,7 +37,7 @@ def test_the_experiment_of_a_named_market_has_its_challenger_evaluated(
         next=lambda *_, **__: None,
     )
     PokeWatchFlow._flow_cls.plan(run)
-    assert (run.models, asked) == (["file-prices"], ["2026-01-04"])
+    assert (run.models, asked) == (["file-prices"], [("file-prices", "2026-01-04")])
     run.replace = True
     PokeWatchFlow._flow_cls.plan(run)
     assert len(asked) == 1, "older prices are replaced on request"
