@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pokewatch.registry import Registry
 
 _DAY_HOURS = 24
-_ANSWERS_WITHIN = 5.0  # seconds
+_ANSWERS_WITHIN = 2.0  # seconds
 _UNFINISHED = (
     "if it is no longer running, the next deploy resolves it: run the pipeline, or pokewatch "
     "rollback"
