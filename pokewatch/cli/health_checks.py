@@ -37,7 +37,11 @@ _FREE_BYTES = 2 * 1024**3
 
 
 def run_checks() -> Iterator[Finding]:
-    """Yield the findings as they are made; a check that raises does not stop the others."""
+    """Yield the findings as they are made; a check that raises does not stop the others.
+
+    A fault that several checks meet, such as settings that cannot be read, is yielded once.
+    """
+    faults = set[str]()
     for check in (
         _python,
         _extras,
@@ -46,13 +50,18 @@ def run_checks() -> Iterator[Finding]:
         _disk,
         _sizes,
         _lakes,
+        _requests,
         _keys,
         _watches,
         _remote,
         _registry,
         _markets,
     ):
-        yield from _guarded(check)
+        for finding in _guarded(check):
+            if finding.state != "fault" or finding.detail not in faults:
+                yield finding
+            if finding.state == "fault":
+                faults.add(finding.detail)
 
 
 def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -158,6 +167,14 @@ def _sizes() -> Iterator[Finding]:
 
 def _lakes() -> Iterator[Finding]:
     yield from lake_findings(Home.read().lakes)
+
+
+def _requests() -> Iterator[Finding]:
+    from pokewatch.market.sources.request_store import RequestStore
+
+    for path in sorted(Home.read().requests.glob("*.sqlite")):
+        RequestStore(path).last_answer()  # it can be opened, and has this layout
+        yield Finding("requests", "ok", path.name)
 
 
 def _keys() -> Iterator[Finding]:

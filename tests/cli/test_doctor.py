@@ -11,6 +11,7 @@ import pytest
 from pokewatch.cli.findings import Finding
 from pokewatch.cli.health_checks import _registry, _remote
 from pokewatch.cli.lake_checks import _collect_command
+from pokewatch.market.sources.request_store import RequestStore
 from pokewatch.registry import CHAMPION, Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
@@ -129,6 +130,27 @@ def test_the_doctor_says_what_to_do_about_damaged_databases(home: Path) -> None:
         assert findings[name]["state"] == "fault"
         assert str(path) in findings[name]["detail"]
         assert "restore the file from a backup, or move it away" in findings[name]["detail"]
+
+
+def test_the_doctor_finds_a_damaged_record_of_requests(home: Path) -> None:
+    (home / "requests").mkdir()
+    RequestStore(home / "requests" / "tcgcsv.com.sqlite").write_answer(1.0)
+    damaged = home / "requests" / "tcgcsv.net.sqlite"
+    damaged.write_bytes(b"garbage" * 1000)
+    found = json.loads(run("doctor", "--json").stdout)
+    good, bad = (each for each in found if each["name"] == "requests")
+    assert (good["state"], good["detail"]) == ("ok", "tcgcsv.com.sqlite")
+    assert bad["state"] == "fault"
+    assert bad["detail"].startswith(f"{damaged}, the record of requests, cannot be used: ")
+    assert bad["detail"].endswith("if the file is damaged, remove it")
+
+
+def test_the_doctor_names_a_fault_that_several_checks_meet_once(home: Path) -> None:
+    (home / "settings.env").write_bytes(b"\xff\xfe")
+    found = json.loads(run("doctor", "--json").stdout)
+    (fault,) = (each for each in found if each["state"] == "fault")
+    assert fault["name"] == "settings"
+    assert "settings.env cannot be read" in fault["detail"]
 
 
 def test_what_to_do_about_a_champion_whose_book_is_damaged_is_said(
