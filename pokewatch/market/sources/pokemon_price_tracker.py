@@ -171,7 +171,7 @@ class PokemonPriceTrackerSource(Source):
         found = [set_id for entry in entries if (set_id := identifier(as_object(entry).get("id")))]
         if not found:
             cause = f"none of {counted(len(entries), 'set')} has an id" if entries else "no sets"
-            raise SourceError(self.name, shown(f"{self._url}/sets"), cause, httpx.codes.OK)
+            raise SourceError(self.name, shown(f"{self._url}/sets"), cause)
         if unusable := len(entries) - len(found):
             self.warnings.append(
                 f"{self.name}: {shown(f'{self._url}/sets')}: {unusable:,} of {len(entries):,} "
