@@ -79,6 +79,7 @@ _MONEY = re.compile(
     r"(?P<number>(?:[\d.,'][\d.,' ]*)?\d[.,]?(?:[eE][-+]?\d{1,3})?)"
     rf"(?:\s*(?P<after>{_UNIT}))?"
 )
+_PRECISE = 1e10  # below it, _NOISE is a small part of a cent
 _NOISE = 1e-9  # cents, and 1e-14 of the amount: more than what products of floats are off by
 _PLACE_BEFORE_SIGN = re.compile(r"(?<=[A-Za-z]) (?=\$)")  # "US $3.50", as eBay writes it
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:(?P<mark>[.,' ])\d{3})(?:(?P=mark)\d{3})*")
@@ -136,10 +137,10 @@ def in_cents(amount: float) -> float:
     """Return an amount rounded to cents, a half of one away from zero, as in a spreadsheet.
 
     The half is that of the decimal number: 0.83 * 0.85 * 10 is 7.055, and 7.06 here, although the
-    nearest float is below it. What is not finite stays as it is.
+    nearest float is below it. From _PRECISE on, and of what is not finite, it is that of the float.
     """
-    if not math.isfinite(amount):
-        return amount
+    if not abs(amount) < _PRECISE:
+        return round(amount, 2)
     cents = math.floor(abs(amount) * (100.0 + 1e-12) + 0.5 + _NOISE)
     return math.copysign(cents / 100.0, amount) if cents else 0.0
 

@@ -145,5 +145,11 @@ def test_what_is_not_finite_is_not_rounded(amount: float) -> None:
     assert math.isnan(in_cents(math.nan))
 
 
+@pytest.mark.parametrize("amount", [6e11, 1e12, 123_456_789_012.34, 1e15, 1e308])
+def test_a_sum_of_any_size_that_is_in_cents_stays_as_it_is(amount: float) -> None:
+    assert in_cents(amount) == amount
+    assert in_cents(-amount) == -amount
+
+
 def test_less_than_half_a_cent_has_no_sign() -> None:
     assert math.copysign(1.0, in_cents(-0.004)) == 1.0
