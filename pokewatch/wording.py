@@ -43,7 +43,8 @@ def refusal(error: Exception) -> str:
 def pipeline_command(market: str, valued: str = "") -> str:
     """Return the command that collects and values a named market, or the only one for "".
 
-    `valued` is the id of the only one, where it is known: its source has to be given.
+    `valued` is the id of the only one, where it is known: its source, and what the source does not
+    choose by default, have to be given.
     """
     run = "pokewatch pipeline run"
     if market:
@@ -51,7 +52,9 @@ def pipeline_command(market: str, valued: str = "") -> str:
     if valued.startswith("file-"):
         return f"{run} --source file --file FILE"
     if valued.endswith("-tcgplayer-usd"):
-        return f"{run} --source tcgcsv"
+        games = "" if valued == "pokemon-tcgplayer-usd" else " --categories GAMES"
+        return f"{run} --source tcgcsv{games}"
     if valued.endswith("-pricetracker-usd"):
         return f"{run} --source pokemon_price_tracker"
-    return run
+    seed = valued.removeprefix("simulated-")
+    return run if seed in (valued, "0") else f"{run} --seed {seed}"

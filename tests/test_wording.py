@@ -79,9 +79,11 @@ def test_evidence_is_written_without_powers_of_ten(ratio: float, text: str) -> N
     [
         ("magic-tcgplayer-usd", "magic-tcgplayer-usd", " --market magic-tcgplayer-usd"),
         ("", "pokemon-tcgplayer-usd", " --source tcgcsv"),
+        ("", "magic-tcgplayer-usd", " --source tcgcsv --categories GAMES"),
         ("", "pokemon-pricetracker-usd", " --source pokemon_price_tracker"),
         ("", "file-mine", " --source file --file FILE"),
         ("", "simulated-0", ""),
+        ("", "simulated-12", " --seed 12"),
         ("", "", ""),
     ],
 )

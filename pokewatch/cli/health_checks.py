@@ -39,9 +39,10 @@ _FREE_BYTES = 2 * 1024**3
 def run_checks() -> Iterator[Finding]:
     """Yield the findings as they are made; a check that raises does not stop the others.
 
-    A fault that several checks meet, such as settings that cannot be read, is yielded once.
+    An error that several checks meet, such as settings that cannot be read, is yielded once. A
+    fault with a remedy is that of one thing, such as a lake, and others may have it too.
     """
-    faults = set[str]()
+    errors = set[str]()
     for check in (
         _python,
         _extras,
@@ -58,10 +59,11 @@ def run_checks() -> Iterator[Finding]:
         _markets,
     ):
         for finding in _guarded(check):
-            if finding.state != "fault" or finding.detail not in faults:
+            error = finding.detail if finding.state == "fault" and not finding.remedy else ""
+            if error not in errors:
                 yield finding
-            if finding.state == "fault":
-                faults.add(finding.detail)
+            if error:
+                errors.add(error)
 
 
 def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from pokewatch.wording import age_in_words, pipeline_command
 
 if TYPE_CHECKING:
     from pokewatch.deploy.records import DeployRecord
-    from pokewatch.registry import Registry
+    from pokewatch.registry import RegisteredModel, Registry
 
 _DAY_HOURS = 24
 _ANSWERS_WITHIN = 2.0  # seconds
@@ -22,11 +22,14 @@ _UNFINISHED = (
 )
 
 
-def unreadable_champion_remedy(market: str) -> str:
+def unreadable_champion_remedy(market: str, champion: "RegisteredModel") -> str:
     """Return what to do if the book of a market's champion cannot be opened, as it was fetched."""
+    from pokewatch.registry import MARKET
+
+    run = pipeline_command(market, champion.tags.get(MARKET, ""))
     return (
         "pokewatch rollback restores the previous champion, and "
-        f"{pipeline_command(market)} --replace true makes a new one"
+        f"{run} --replace true makes a new one"
     )
 
 
@@ -60,7 +63,8 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
     try:
         book = registry.open_book(champion)
     except BookError as error:
-        yield Finding(name, "fault", str(error), unreadable_champion_remedy(registry.market))
+        remedy = unreadable_champion_remedy(registry.market, champion)
+        yield Finding(name, "fault", str(error), remedy)
         return
     last, run = book.last_day, pipeline_command(registry.market, book.facts.market)
     detail = f"version {champion.version} on data {champion.data_version[:12]} up to {last}"

@@ -125,7 +125,8 @@ def champion_book(registry: "Registry | None" = None) -> "tuple[PriceBook, Regis
     try:
         return registry.open_book(champion), champion
     except BookError as error:
-        raise BookError(f"{error}; {unreadable_champion_remedy(registry.market)}") from error
+        remedy = unreadable_champion_remedy(registry.market, champion)
+        raise BookError(f"{error}; {remedy}") from error
 
 
 def _print_origin(facts: Any, model: "RegisteredModel") -> None:

@@ -12,7 +12,7 @@ from pokewatch.cli.findings import Finding
 from pokewatch.cli.health_checks import _registry, _remote
 from pokewatch.cli.lake_checks import _collect_command
 from pokewatch.market.sources.request_store import RequestStore
-from pokewatch.registry import CHAMPION, Registry
+from pokewatch.registry import CHAMPION, MARKET, Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book.copies import copy_of, remove
 from tests.answering import answering
@@ -153,6 +153,20 @@ def test_the_doctor_names_a_fault_that_several_checks_meet_once(home: Path) -> N
     assert "settings.env cannot be read" in fault["detail"]
 
 
+def test_the_doctor_names_each_lake_that_has_the_same_fault(home: Path) -> None:
+    for name in ("one", "other"):
+        file = home / f"{name}.csv"
+        file.write_text("card_id,date,price\na-1,2026-01-05,9\n")
+        run("collect", "--source", "file", "--file", str(file))
+    lakes = sorted((home / "lake").iterdir())
+    for lake in lakes:
+        shutil.rmtree(lake / "raw" / "catalog")
+    found = json.loads(run("doctor", "--json").stdout)
+    assert [each["name"] for each in found if each["detail"] == "1 day without a catalogue"] == [
+        f"prices: {lake.name}" for lake in lakes
+    ]
+
+
 def test_what_to_do_about_a_champion_whose_book_is_damaged_is_said(
     champion_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,11 +178,15 @@ def test_what_to_do_about_a_champion_whose_book_is_damaged_is_said(
     file = artifacts / "book" / "fair.arrow"
     file.unlink()
     file.write_bytes(b"damaged")
-    remedy = "pokewatch rollback restores the previous champion"
+    Registry().set_tag(champion.version, MARKET, "file-mine")
+    remedy = (
+        "pokewatch rollback restores the previous champion, and pokewatch pipeline run --source "
+        "file --file FILE --replace true makes a new one"
+    )
     findings = {each["name"]: each for each in json.loads(run("doctor", "--json").stdout)}
     assert findings["champion"]["state"] == "fault"
     assert "fair.arrow is damaged" in findings["champion"]["detail"]
-    assert findings["champion"]["remedy"].startswith(remedy)
+    assert findings["champion"]["remedy"] == remedy
     valued = run("value", "--sample", "1")
     assert valued.exit_code == 4
     assert f"the SHA-256 in the manifest; {remedy}" in valued.stderr
