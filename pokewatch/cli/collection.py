@@ -10,7 +10,7 @@ import click
 
 from pokewatch.atomic_file import atomic_file
 from pokewatch.cli.card_choice import described
-from pokewatch.cli.market_choice import market_option
+from pokewatch.cli.market_choice import chosen_registry, market_option
 from pokewatch.cli.options import OutputFile, ending_of, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_price,
@@ -121,7 +121,8 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
         raise click.UsageError(f"{file}: {error}") from None
     except OSError as error:
         raise click.UsageError(f"{file} cannot be read: {error.strerror}") from None
-    book, model = champion_book()
+    registry = chosen_registry()
+    book, model = champion_book(registry)
     cards, lines = len(book.cards), len(found.lines)
     with value_errors_as_usage(), progress_bar("Valuing", cards + _LINE * lines) as advance:
         matcher = Matcher(book, advance)
@@ -134,7 +135,7 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
         print_json(worth)
     else:
         _print(worth, book, out)
-    warn_of_old_prices(book.last_day, book.facts.market)
+    warn_of_old_prices(book.last_day, registry.market, book.facts.market)
 
 
 def _print(worth: Mapping[str, Any], book: "PriceBook", out: Path | None) -> None:

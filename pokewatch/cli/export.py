@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pokewatch.cli.market_choice import market_option
+from pokewatch.cli.market_choice import chosen_registry, market_option
 from pokewatch.cli.options import OutputFile, ending_of, json_option
 from pokewatch.cli.output import (
     print_json,
@@ -70,7 +70,8 @@ def export(
     from pokewatch.valuation.signals import configured_thresholds
 
     file_format = file_format or ending_of(out, "--out", EXPORT_TYPES) or "parquet"
-    book, model = champion_book()
+    registry = chosen_registry()
+    book, model = champion_book(registry)
     try:
         days = exported_days(book, *(history or (book.last_day, None)))
     except ValueError as error:
@@ -93,4 +94,4 @@ def export(
             f"{counted(rows, 'row')} of {days_text} in {book.facts.currency}, written to {out}"
         )
         print_wrapped(f"model version {model.version}, data version {model.data_version}")
-    warn_of_old_prices(book.last_day, book.facts.market)
+    warn_of_old_prices(book.last_day, registry.market, book.facts.market)

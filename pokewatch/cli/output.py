@@ -101,13 +101,16 @@ def warn(text: str) -> None:
     )
 
 
-def warn_of_old_prices(last_day: date, market: str, now: datetime | None = None) -> None:
-    """Write a warning if the newest prices of a market are more than MAX_DATA_AGE_HOURS old."""
-    from pokewatch.settings import RegistrySettings
+def warn_of_old_prices(
+    last_day: date, market: str, valued: str, now: datetime | None = None
+) -> None:
+    """Write a warning if the newest prices are more than MAX_DATA_AGE_HOURS old.
 
+    Their market is that of a registry, and the id of it: see `pipeline_command`.
+    """
     hours = data_age_hours(last_day, now or datetime.now(UTC))
     if hours > MAX_DATA_AGE_HOURS:
-        command = pipeline_command(RegistrySettings.read().market, market)
+        command = pipeline_command(market, valued)
         warn(
             f"the newest prices are of {last_day}, which ended {age_in_words(hours)} ago; "
             f"{command} collects newer ones"

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pokewatch.cli.card_choice import described
-from pokewatch.cli.market_choice import market_option
+from pokewatch.cli.market_choice import chosen_registry, market_option
 from pokewatch.cli.options import json_option
 from pokewatch.cli.output import (
     format_price,
@@ -47,7 +47,8 @@ def search(
     from pokewatch.cli.value import champion_book
     from pokewatch.valuation.signals import finite
 
-    book, model = champion_book()
+    registry = chosen_registry()
+    book, model = champion_book(registry)
     text = " ".join(words)
     found = book.cards.search(text, set_name, rarity, limit=limit + 1)
     exact = len(found) > 0
@@ -79,7 +80,7 @@ def search(
     else:
         _print(rows, exact, more=exact and len(found) > limit)
         print_wrapped(f"prices of {book.last_day}, model version {model.version}")
-    warn_of_old_prices(book.last_day, book.facts.market)
+    warn_of_old_prices(book.last_day, registry.market, book.facts.market)
 
 
 def _print(rows: Sequence[Mapping[str, Any]], exact: bool, more: bool) -> None:

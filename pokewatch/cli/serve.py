@@ -44,9 +44,10 @@ def serve(in_process: bool) -> None:
     from pokewatch.valuation.signals import strongest_signals
 
     warn_of_unknown_settings()
-    book, champion = champion_book(first_registry())
+    registry = first_registry()
+    book, champion = champion_book(registry)
     (card,) = strongest_signals(book, 1)
-    warn_of_old_prices(book.last_day, book.facts.market)
+    warn_of_old_prices(book.last_day, registry.market, book.facts.market)
     _stop_on_signals()
     models, api = ServingSettings.read(), GatewaySettings.read()
     lease = None

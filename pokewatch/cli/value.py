@@ -91,7 +91,8 @@ def value(
         raise click.UsageError("no card given: add an id, slug or name, or --sample N")
     if price is not None and len(cards) + (sample or 0) > 1:
         raise click.UsageError(f"--price {price:.15g} is the price of one card: give one card")
-    book, model = champion_book()
+    registry = chosen_registry()
+    book, model = champion_book(registry)
     check_currency(price, "--price", book.facts.currency)
     wanted = find_cards(book, cards, ask=not as_json)
     wanted += strongest_signals(book, sample) if sample else []
@@ -110,17 +111,16 @@ def value(
         print_json(rows)
     else:
         _print_values(rows, book.facts, model)
-    warn_of_old_prices(book.last_day, book.facts.market)
+    warn_of_old_prices(book.last_day, registry.market, book.facts.market)
 
 
-def champion_book(registry: "Registry | None" = None) -> "tuple[PriceBook, RegisteredModel]":
-    """Return the price book of a champion, by default that of the market chosen, and the champion.
+def champion_book(registry: "Registry") -> "tuple[PriceBook, RegisteredModel]":
+    """Return the price book of a champion, and the champion.
 
     Raise NoChampionError if there is none, BookError with what to do if its book cannot be opened.
     """
     from pokewatch.cli.model_checks import unreadable_champion_remedy
 
-    registry = registry or chosen_registry()
     champion = registry.resolve()
     try:
         return registry.open_book(champion), champion

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.cli.market_choice import market_option, valued_registries
+from pokewatch.cli.market_choice import chosen_registry, market_option, valued_registries
 from pokewatch.cli.options import PriceOption, check_currency, json_option, value_errors_as_usage
 from pokewatch.cli.output import print_json, print_table, print_text
 from pokewatch.cli.value import champion_book
@@ -220,7 +220,7 @@ def _check_webhook(webhook: str | None) -> None:
 
 def _card(card: str) -> tuple[str, str, str, str]:
     """Return the id, slug, currency and market of a card. Raise UnknownCardError."""
-    book, _ = champion_book()
+    book, _ = champion_book(chosen_registry())
     at = book.cards.position(card)
     return book.cards.ids[at], book.cards.slugs[at], book.facts.currency, book.facts.market
 

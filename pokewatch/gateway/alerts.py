@@ -169,7 +169,7 @@ class Alerts:
                 f"The price book{of} was made {age_in_words(hours)} ago: the daily run is missing",
                 "Look why it failed or was stopped by a check, and run it again",
                 "PipelineMissing",
-                pipeline_command(backend.id if several else "", backend.id),
+                pipeline_command(backend.name, backend.id),
             )
 
     def _of(self, backend: MarketBackend) -> str:

@@ -9,6 +9,10 @@ import click
 import pytest
 
 from pokewatch.cli import output
+from pokewatch.registry import CHAMPION, Registry
+from pokewatch.settings import RegistrySettings
+from tests.cli.commands import run
+from tests.deploy.versions import register_book
 from tests.polling import eventually
 
 ROWS = [{"name": f"row {number}"} for number in (1, 2)]
@@ -86,23 +90,31 @@ def test_a_hold_has_no_color() -> None:
 def test_old_prices_are_warned_of_on_standard_error(
     now: datetime, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output.warn_of_old_prices(date(2026, 1, 5), "simulated-0", now)
+    output.warn_of_old_prices(date(2026, 1, 5), "", "simulated-0", now)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert text in captured.err.replace("\n", " ")
     assert bool(captured.err) == bool(text)
 
 
-def test_a_warning_of_old_prices_names_the_market_chosen(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_warning_of_old_prices_names_the_market_found(
+    registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for market, words in (
-        ("", "run --source file --file FILE collects"),
-        ("file-mine", "run --market file-mine collects"),
-    ):
-        monkeypatch.setenv("POKEWATCH_MARKET", market)
-        output.warn_of_old_prices(date(2026, 1, 5), "file-mine", datetime(2026, 2, 1, tzinfo=UTC))
-        assert f"pokewatch pipeline {words} newer ones" in " ".join(capsys.readouterr().err.split())
+    def make_champion(market: str) -> None:
+        registry = Registry(RegistrySettings.read(market=market))
+        folder = tmp_path / f"book-{market}"
+        registry.set_alias(CHAMPION, register_book(registry, folder, market="file-mine"))
+
+    def warning() -> str:
+        return " ".join(run("value", "card_1").stderr.split())
+
+    make_champion("file-mine")
+    named = "pokewatch pipeline run --market file-mine collects newer ones"
+    assert named in warning(), "the only market of the home"
+    make_champion("")
+    assert "pokewatch pipeline run --source file --file FILE collects newer ones" in warning()
+    monkeypatch.setenv("POKEWATCH_MARKET", "file-mine")
+    assert named in warning()
 
 
 def test_an_amount_has_its_currency() -> None:

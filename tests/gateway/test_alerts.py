@@ -30,7 +30,7 @@ class Watched:
         self.poller = cast(Any, SimpleNamespace(problem=None, served=self.served))
         self.keys = cast(Any, SimpleNamespace(current=True))
         self.failed: int | ProblemError = 0
-        self.backends = [SimpleNamespace(id="simulated-0", poller=self.poller)]
+        self.backends = [SimpleNamespace(name="", id="simulated-0", poller=self.poller)]
         markets = SimpleNamespace(backends=self.backends, several=lambda: len(self.backends) > 1)
         self.alerts = Alerts(self.metrics, cast(Any, markets), self.keys, self._failed, self.clock)
 
@@ -70,8 +70,8 @@ def test_a_fault_of_one_of_several_markets_names_it() -> None:
     stale = SimpleNamespace(problem=None, served=old)
     away = SimpleNamespace(problem=unavailable("it is down"), served=None)
     watched.backends += [
-        SimpleNamespace(id="magic-tcgplayer-usd", poller=stale),
-        SimpleNamespace(id="file-trend", poller=away),
+        SimpleNamespace(name="magic-tcgplayer-usd", id="magic-tcgplayer-usd", poller=stale),
+        SimpleNamespace(name="file-trend", id="file-trend", poller=away),
     ]
     assert [each.text.partition(":")[0].partition(",")[0] for each in watched.current()] == [
         "The model server of file-trend cannot be used",
@@ -82,6 +82,12 @@ def test_a_fault_of_one_of_several_markets_names_it() -> None:
         "pokewatch doctor",
         "pokewatch pipeline run --market magic-tcgplayer-usd",
     ]
+    del watched.backends[0], watched.backends[1]
+    assert watched.current()[1].command == "pokewatch pipeline run --market magic-tcgplayer-usd"
+    watched.backends[0].name = ""
+    assert (
+        watched.current()[1].command == "pokewatch pipeline run --source tcgcsv --categories GAMES"
+    )
 
 
 def test_failing_requests_alert_until_they_are_minutes_ago() -> None:
