@@ -106,6 +106,8 @@ def _of_print_run(values: Mapping[str, str], printing: str) -> str:
     plain = printing.casefold()
     if first and "1st" not in plain:
         return "1st Edition Holofoil" if "foil" in plain or "holo" in plain else "1st Edition"
-    if run == "unlimited" and plain in ("", "normal"):
-        return "Unlimited"
+    named, _, rest = run.partition(" ")
+    # Yu-Gi-Oh! has both.
+    if named in ("unlimited", "limited") and rest in ("", "edition") and plain in ("", "normal"):
+        return named.capitalize()
     return printing

@@ -20,6 +20,10 @@ from tests.collection.test_exports import read
         ({"printing": "1st Edition Holofoil", "first_edition": "yes"}, "1st Edition Holofoil"),
         ({"printing": "Normal", "print_run": "Unlimited"}, "Unlimited"),
         ({"printing": "Holofoil", "print_run": "Unlimited"}, "Holofoil"),
+        ({"print_run": "Unlimited Edition"}, "Unlimited"),
+        ({"print_run": "Limited"}, "Limited"),
+        ({"print_run": "Limited Edition"}, "Limited"),
+        ({"print_run": "Core"}, ""),
     ],
     ids=str,
 )
