@@ -22,10 +22,12 @@ class PriceTrackerPages:
     def entries(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:
         """Yield the entries of `data` on all pages. Raise SourceError."""
         url = self._url + path
+        of_set = f" of set {params['setId']}" if "setId" in params else ""
         offset, seen, repeats, total = 0, set[str](), False, 0
         for _ in range(_MOST_PAGES):
             body = self._http.json(url, {**params, "offset": str(offset)} if offset else params)
-            data, metadata = self._data(url, body), as_object(as_object(body).get("metadata"))
+            data = self._data(url, of_set, body)
+            metadata = as_object(as_object(body).get("metadata"))
             ids = {identifier(as_object(entry).get("id")) or repr(entry) for entry in data}
             if ids and ids <= seen:
                 raise self._failure(url, f"the page at {offset:,} repeats another")
@@ -39,11 +41,11 @@ class PriceTrackerPages:
                 cause = f"the page at {offset:,} is empty, and says that more follow it"
                 raise self._failure(url, cause)
             if not more:
-                self._check_total(url, params, len(seen) if repeats else offset, total)
+                self._check_total(url, of_set, len(seen) if repeats else offset, total)
                 return
         raise self._failure(url, f"the answer has more than {_MOST_PAGES} pages")
 
-    def _data(self, url: str, body: Any) -> list[Any]:
+    def _data(self, url: str, of_set: str, body: Any) -> list[Any]:
         """Return the entries of an answer. Raise SourceError, with the cause that it gives."""
         answer = as_object(body)
         data = answer.get("data")
@@ -55,14 +57,13 @@ class PriceTrackerPages:
             raise self._failure(url, "the answer has no data")
         if answer.get("error"):
             self._warn(
-                f"{self._http.source}: {shown(url)}: the answer has data and reports a failure"
-                f"{reason}"
+                f"{self._http.source}: {shown(url)}: the answer has data{of_set} and reports a "
+                f"failure{reason}"
             )
         return data if isinstance(data, list) else [data]
 
-    def _check_total(self, url: str, params: Mapping[str, str], count: int, total: int) -> None:
+    def _check_total(self, url: str, of_set: str, count: int, total: int) -> None:
         if total > count:
-            of_set = f" of set {params['setId']}" if "setId" in params else ""
             self._warn(
                 f"{self._http.source}: {shown(url)}: {counted(count, 'entry', 'entries')}{of_set}, "
                 f"of a total of {total:,}: the others are missing"

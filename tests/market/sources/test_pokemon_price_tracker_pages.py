@@ -151,8 +151,8 @@ def test_data_that_comes_with_an_error_is_used_and_the_error_reported(
 
     assert source.catalog().num_rows == 1
     assert source.warnings == [
-        f"pokemon_price_tracker: {upstream.url}/cards: the answer has data and reports a failure: "
-        "***: cut off at the limit"
+        f"pokemon_price_tracker: {upstream.url}/cards: the answer has data of set s1 and reports a "
+        "failure: ***: cut off at the limit"
     ]
 
 
