@@ -30,14 +30,14 @@ def usual_currency(columns: Columns, carried: NDArray[np.str_], silent: int) -> 
     """Return the currency of rows that name none, by a header or the other cells, "" if none does.
 
     `carried` are the currencies of the cells, and `silent` is the number of rows with a price and
-    none: one in fifty does not tell it. All prices of Cardmarket are in EUR: its ids are called
-    idProduct, or it is in the name of the market price, as in `cardmarket_trend`. Raise TableError
-    where two columns of prices differ.
+    none. One row in fifty of either tells nothing. All prices of Cardmarket are in EUR: its ids are
+    called idProduct, or it is in the name of the market price, as in `cardmarket_trend`. Raise
+    TableError where two columns of prices differ.
     """
     if named := _of_headers(columns.named):
         return named
-    few = np.count_nonzero(carried != "") * STRAY < silent
-    found = set() if few else set(np.unique(carried).tolist()) - {""}
+    codes, rows = np.unique(carried[carried != ""], return_counts=True)
+    found = set(codes[rows * STRAY > max(silent, rows.max(initial=0))].tolist())
     of_market = "cardmarket" in columns.named["market_price"].casefold()
     if not found and (of_market or columns.has_market_ids):
         return "EUR"

@@ -161,14 +161,27 @@ def test_a_header_that_names_no_one_currency_of_the_price_contradicts_none(
     ]
 
 
+@pytest.mark.parametrize("count", [50, 60])
 @pytest.mark.parametrize("header", ["idProduct,date,price", "card,date,cardmarket_trend"])
 def test_one_cell_in_dollars_does_not_make_prices_of_cardmarket_dollars(
-    tmp_path: Path, header: str
+    tmp_path: Path, header: str, count: int
 ) -> None:
-    rows = [f"{at},2026-09-13,{at}.5\n" for at in range(1, 61)]
+    rows = [f"{at},2026-09-13,{at}.5\n" for at in range(1, count + 1)]
     table = read(tmp_path, f"{header}\n{''.join(rows)}99,2026-09-13,$12\n")
     assert set(table.prices["currency"].to_pylist()) == {"EUR"}
-    assert table.prices.num_rows == 60
+    assert table.prices.num_rows == count
+
+
+@pytest.mark.parametrize("stray", ["$12", "£12"])
+def test_one_cell_in_another_currency_tells_nothing_of_cells_without_one(
+    tmp_path: Path, stray: str
+) -> None:
+    cells = [f"€{at}.5" for at in range(1, 101)] + ["7", "8"]
+    rows = [f"a-{at},2026-09-13,{cell}\n" for at, cell in enumerate([*cells, stray])]
+    table = read(tmp_path, f"card_id,date,price\n{''.join(rows)}")
+    assert table.prices["currency"].to_pylist() == ["EUR"] * len(cells)
+    assert table.notes == ("2 rows without a currency read as EUR, that of the others",)
+    assert (table.assumed_currency, table.rejected.num_rows) == ("", 1)
 
 
 @pytest.mark.parametrize(
