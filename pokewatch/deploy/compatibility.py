@@ -53,7 +53,7 @@ def require_replaceable(registry: Registry, market: str, last_day: date) -> None
     if market != theirs:
         raise DeployError(
             f"prices of {market} cannot replace version {champion.version}, whose market is "
-            f"{theirs} ({pipeline_command('', theirs)}); {REPLACE_HINT}"
+            f"{theirs} (collected by {pipeline_command('', theirs)}); {REPLACE_HINT}"
         )
     if last_day.isoformat() < served:
         raise DeployError(

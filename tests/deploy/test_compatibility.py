@@ -67,8 +67,8 @@ def test_another_market_is_refused_before_a_model_is_made(registry: Registry) ->
     require_replaceable(registry, "file-mine", date(2026, 1, 4))
     refusal = (
         "prices of simulated-0 cannot replace version 1, whose market is file-mine "
-        "(pokewatch pipeline run --source file --file FILE); if this is intended, run the flow "
-        "with --replace true"
+        "(collected by pokewatch pipeline run --source file --file FILE); if this is intended, run "
+        "the flow with --replace true"
     )
     with pytest.raises(DeployError, match=f"^{re.escape(refusal)}$"):
         require_replaceable(registry, "simulated-0", date(2026, 1, 4))
