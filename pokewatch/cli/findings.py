@@ -14,3 +14,11 @@ class Finding:
     state: State
     detail: str
     remedy: str = ""
+
+
+def not_checked(name: str, error: ModuleNotFoundError) -> Finding:
+    """Return the result of a check whose packages are of an extra that this machine may not need.
+
+    The check of the extras says what is missing.
+    """
+    return Finding(name, "ok", f"not checked: {error.name} is not installed")

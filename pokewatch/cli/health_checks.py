@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pokewatch.cli.findings import Finding
+from pokewatch.cli.findings import Finding, not_checked
 from pokewatch.cli.lake_checks import lake_findings
 from pokewatch.cli.model_checks import market_findings
 from pokewatch.cli.output import format_size
@@ -70,6 +70,8 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     name = check.__name__.removeprefix("_")
     try:
         yield from check()
+    except ModuleNotFoundError as error:
+        yield not_checked(name, error)
     except PokeWatchError as error:
         yield Finding(name, "fault", str(error))
     except OSError as error:
@@ -181,7 +183,7 @@ def _requests() -> Iterator[Finding]:
 
 def _keys() -> Iterator[Finding]:
     path = Home.read().keys
-    if not path.exists() or importlib.util.find_spec("msgspec") is None:  # the gateway's extra
+    if not path.exists():
         return
     from pokewatch.gateway.auth.keys import KeyStore
 
@@ -209,8 +211,6 @@ def _keys() -> Iterator[Finding]:
 def _watches() -> Iterator[Finding]:
     settings = PriceWatchSettings.read()
     if settings.watches_url is None and not Home.read().watches.exists():
-        return
-    if importlib.util.find_spec("sqlalchemy") is None:
         return
     from pokewatch.watches.database import WatchDatabase
 

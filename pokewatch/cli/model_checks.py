@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pokewatch.cli.findings import Finding
+from pokewatch.cli.findings import Finding, not_checked
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.errors import BookError, NoChampionError, PokeWatchError, SettingsError
 from pokewatch.settings import RegistrySettings, ServingSettings
@@ -39,11 +39,13 @@ def market_findings(market: str) -> Iterator[Finding]:
 
     registry = Registry(RegistrySettings.read(market=market))
     for check in (_champion, _deploys, _servers):
+        name = f"{check.__name__.removeprefix('_').rstrip('s')}{_of(registry)}"
         try:
             yield from check(registry)
+        except ModuleNotFoundError as error:
+            yield not_checked(name, error)
         except (PokeWatchError, OSError) as error:
-            name = check.__name__.removeprefix("_").rstrip("s")
-            yield Finding(f"{name}{_of(registry)}", "fault", str(error))
+            yield Finding(name, "fault", str(error))
 
 
 def _of(registry: "Registry") -> str:

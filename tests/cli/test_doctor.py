@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Self
@@ -27,6 +29,41 @@ def test_the_doctor_finds_no_fault_in_a_healthy_home(champion_home: Path) -> Non
     assert findings["champion"]["state"] in ("ok", "warning")
     assert findings["prices: simulated-120-0"]["state"] in ("ok", "warning")
     assert "fault" not in {finding["state"] for finding in findings.values()}
+
+
+@pytest.mark.parametrize(
+    ("missing", "unchecked"),
+    [
+        (("httpx",), {"server": "httpx"}),
+        (
+            ("pyarrow", "numpy", "pandas", "mlflow", "httpx"),
+            {"lakes": "pyarrow", "markets": "numpy"},
+        ),
+        (("msgspec",), {"keys": "msgspec"}),
+    ],
+    ids=["serving only", "gateway only", "no gateway"],
+)
+def test_the_doctor_leaves_out_what_a_machine_has_no_packages_for(
+    champion_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: tuple[str, ...],
+    unchecked: dict[str, str],
+) -> None:
+    home = shutil.copytree(champion_folder, tmp_path / "copy")
+    monkeypatch.setenv("POKEWATCH_HOME", str(home))
+    if "keys" in unchecked:
+        (home / "keys.sqlite").touch(0o600)
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing}))\n"
+        "from pokewatch.cli.main import main\n"
+        "main(['doctor', '--json'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    details = {each["name"]: each["detail"] for each in json.loads(done.stdout)}
+    for name, package in unchecked.items():
+        assert details[name] == f"not checked: {package} is not installed"
 
 
 @pytest.mark.parametrize(("days", "state"), [(1, "ok"), (395, "warning")], ids=["yesterday", "old"])
