@@ -40,13 +40,14 @@ def refusal(error: Exception) -> str:
     return f"{error.filename}: {error.strerror}" if named else error.strerror
 
 
-def pipeline_command(market: str, valued: str = "") -> str:
+def pipeline_command(market: str, valued: str = "", flow: str = "pipeline") -> str:
     """Return the command that collects and values a named market, or the only one for "".
 
     `valued` is the id of the only one, where it is known: its source, and what the source does not
-    choose by default, have to be given.
+    choose by default, have to be given. The `flow` "monitor" compares forecasts of the market with
+    later prices instead.
     """
-    run = "pokewatch pipeline run"
+    run = f"pokewatch {flow} run"
     if market:
         return f"{run} --market {market}"
     if valued.startswith("file-"):

@@ -91,3 +91,4 @@ def test_the_command_of_an_unnamed_market_gives_its_source(
     market: str, valued: str, options: str
 ) -> None:
     assert pipeline_command(market, valued) == f"pokewatch pipeline run{options}"
+    assert pipeline_command(market, valued, "monitor") == f"pokewatch monitor run{options}"

@@ -27,7 +27,7 @@ from pokewatch.settings import MonitorSettings
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.training_set import MIN_TRAINING_DAYS
-from pokewatch.wording import counted
+from pokewatch.wording import counted, pipeline_command
 
 LONG_LAG = 30
 SHOWN_DAYS = 28
@@ -115,9 +115,11 @@ class Measurement:
 def require_market(market: str, champion: RegisteredModel, book: PriceBook) -> None:
     """Raise SettingsError where the prices to compare with are of another market than the book."""
     if market != book.facts.market:
+        run = pipeline_command("", book.facts.market, "monitor")
         raise SettingsError(
             f"these options are of the market {market}, and the champion, version "
-            f"{champion.version}, is of {book.facts.market}; use the options of the pipeline's run"
+            f"{champion.version}, is of {book.facts.market}; use the options of the pipeline's run "
+            f"({run})"
         )
 
 

@@ -127,7 +127,9 @@ def is_public(address: IpAddress) -> bool:
 def _require_public(addresses: Sequence[IpAddress], host: str) -> None:
     if not all(map(is_public, addresses)):
         # Not which address: whoever created the watch would learn about the inside.
-        raise ClosedAddressError(f"{host} is not at a public address")
+        raise ClosedAddressError(
+            f"{host} is not at a public address; POKEWATCH_WEBHOOK_HOSTS may allow it"
+        )
 
 
 def _literal(host: str) -> IpAddress | None:

@@ -194,8 +194,9 @@ def test_a_champion_is_not_measured_by_prices_of_another_market(
     other: Market, name: str, champion_home: Path
 ) -> None:
     refused = f"the market {name}, and the champion, version 1, is of simulated-0"
-    with pytest.raises(SettingsError, match=refused):
+    with pytest.raises(SettingsError, match=refused) as error:
         measure_market(other)
+    assert str(error.value).endswith("of the pipeline's run (pokewatch monitor run)")
     assert Registry().get_state(MONITORING_KEY) == ""
 
 

@@ -246,7 +246,7 @@ def test_the_first_day_has_an_evaluation_and_no_track_record(gateway: Gateway) -
     text = shown(gateway)
     assert "There is no track record yet." in text
     assert "the forecasts of 5 Jan 2026 are for 12 Jan 2026" in text
-    assert "The daily comparison of forecasts and prices has not run yet." in text
+    assert "forecasts and prices has not run yet: pokewatch monitor run" in text
     assert "Evaluation of the model (not a track record)" in text
     assert gateway.get("/track-record").json()["horizons"] == []
 
