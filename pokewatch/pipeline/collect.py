@@ -1,8 +1,8 @@
 """Collecting prices into the lake of a source, and validating them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from pokewatch.settings import Home, QualitySettings
 class Collected:
     """The result of a collection: the version of the raw lake, and the days of this run.
 
-    `market` is the id of the market. `first_day` is the first requested day that has prices, if any
-    has.
+    `market` is the id of the market. `first_day` is the first day of the run that has prices, if
+    any has: one that the lake has, even if the source no longer does.
     """
 
     source: str
@@ -51,28 +51,32 @@ def collect_prices(
 ) -> Collected:
     """Collect the requested days into the lake of `source` and store it with `save_lake`.
 
-    Days of its latest version that the lake lacks, as on another machine, come back first. Raise
-    SettingsError, with nothing collected, if fewer days than `needed` are requested of a lake that
-    has more.
+    Days of its latest version that the lake lacks, as on another machine, come back first. The run
+    has the last `days` days of the lake, where the source begins later: a file may have the newest
+    prices alone. Raise SettingsError, with nothing collected, if fewer days than `needed` are
+    requested of a lake that has more.
     """
     opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
     LatestVersions().restore(lake)
     wanted = requested_days(opened, start, end, days)
-    _require_enough(lake, wanted, needed)
+    last = wanted[-1]
+    earliest = wanted[0] if start or not days else last - timedelta(days=days - 1)
+    _require_enough(lake, earliest, last, needed)
     report = collect(opened, lake, wanted)
     version = save_lake(lake)
     held = tuple(report.held_checks())
-    first = next((day for day in lake.days() if wanted[0] <= day <= wanted[-1]), wanted[0])
-    return Collected(source, opened.market, version, first, wanted[-1], report.to_json(), held)
+    first = next((day for day in lake.days() if earliest <= day <= last), wanted[0])
+    return Collected(source, opened.market, version, first, last, report.to_json(), held)
 
 
-def _require_enough(lake: Lake, wanted: Sequence[date], needed: int) -> None:
+def _require_enough(lake: Lake, first: date, last: date, needed: int) -> None:
     """A young lake has what it has; another one is not to be used as if it were young."""
-    known = [day for day in lake.days() if day <= wanted[-1]]
-    if known and len(wanted) < needed <= (wanted[-1] - known[0]).days + 1:
+    known = [day for day in lake.days() if day <= last]
+    requested = (last - first).days + 1
+    if known and requested < needed <= (last - known[0]).days + 1:
         raise SettingsError(
-            f"--days {len(wanted)}: the prices collected since {known[0]} are enough to evaluate "
+            f"--days {requested}: the prices collected since {known[0]} are enough to evaluate "
             f"models; use at least {needed}"
         )
 

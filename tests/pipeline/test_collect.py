@@ -2,7 +2,7 @@
 
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -59,3 +59,22 @@ def test_a_branch_starts_from_the_latest_version_and_leaves_it(
     assert branch.report["written"] == ["2026-02-01"]
     assert open_raw_lake(branch.raw_version).days()[0] == date(2026, 1, 27)
     assert LatestVersions().all() == [production.raw_version]
+
+
+def test_a_file_of_the_newest_day_continues_the_days_of_its_lake(
+    home: Path, tmp_path: Path
+) -> None:
+    """As of a marketplace that publishes a file a day, each saved to the same path."""
+    path = tmp_path / "guide.csv"
+    days = [date(2026, 1, 1) + timedelta(days=past) for past in range(20)]
+    for past, day in enumerate(days):
+        rows = [f"card-{card},{day},{card + past / 100:.2f},EUR" for card in range(1, 61)]
+        path.write_text("\n".join(["card_id,date,market_price,currency", *rows]) + "\n")
+        collected = collect_prices("file", path=path, days=400, needed=15)
+        assert (collected.first_day, collected.last_day) == (days[0], day)
+        assert collected.report["written"] == [day.isoformat()]
+    assert all(check.passed for check in validate(collected))
+    assert len(daily_figures(collected)["days"]) == 20
+    assert collect_prices("file", path=path, days=15, needed=15).first_day == days[5]
+    with pytest.raises(SettingsError, match=r"--days 3: .* since 2026-01-01 .* use at least 15"):
+        collect_prices("file", path=path, days=3, needed=15)
