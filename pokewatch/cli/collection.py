@@ -99,9 +99,10 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     Cardmarket's stock (where its prices are served), Dragon Shield, Deckbox, ManaBox, Moxfield,
     Archidekt, Delver Lens or Card Ladder, any table with the columns name, set, number, printing,
     condition and quantity, or a list of names or ids, one a line, or of a deck. Lines that fit
-    several cards or none are listed, and never valued by a guess. The price of a copy that is not
-    near mint is a share of the market price, which is an assumption (POKEWATCH_CONDITION_LP and so
-    on).
+    several cards or none are listed, and never valued by a guess. Cards to sell are shown first:
+    their price is at or above the one at which selling now beats keeping, with the probability of
+    POKEWATCH_ADVICE_PROBABILITY. The price of a copy that is not near mint is a share of the market
+    price, which is an assumption (POKEWATCH_CONDITION_LP and so on).
 
     \b
       pokewatch collection value collectr.csv --fees tcgplayer --out worth.csv
@@ -140,12 +141,14 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
 
 def _print(worth: Mapping[str, Any], book: "PriceBook", out: Path | None) -> None:
     valued = [row for row in worth["lines"] if row["why_unvalued"] is None]
-    valued.sort(key=lambda row: -row["market_total"])
+    valued.sort(key=lambda row: (not _gains(row), -row["market_total"]))
     print_table(valued[:_SHOWN], _COLUMNS, lambda row: _cells(row, worth["currency"]))
     if len(valued) > _SHOWN:
         more = counted(len(valued) - _SHOWN, "more line")
         print_wrapped(f"... and {more}; --json or --out has every line")
     _print_totals(worth)
+    if valued:
+        _print_sales([row for row in valued if _gains(row)], worth)
     unvalued = [row for row in worth["lines"] if row["why_unvalued"]]
     _print_some(unvalued, lambda row: _why_unvalued(row, book))
     for note in worth["notes"]:
@@ -198,6 +201,24 @@ def _print_totals(worth: Mapping[str, Any]) -> None:
         interval = f"90% interval {totals['lower']:,.2f} to {totals['upper']:,.2f} {currency}"
     print_wrapped(
         f"in {counted(worth['horizon'], 'day')}: {totals['fair']:,.2f} {currency}, {interval}"
+    )
+
+
+def _gains(row: Mapping[str, Any]) -> bool:
+    """Return whether the advice is to sell, for a gain of a cent or more."""
+    return bool(row["advice"] == "sell" and row["gain_of_selling"] > 0)
+
+
+def _print_sales(sold: Sequence[Mapping[str, Any]], worth: Mapping[str, Any]) -> None:
+    if not sold:
+        print_wrapped("no card is better sold now than kept")
+        return
+    copies, currency = sum(row["quantity"] for row in sold), worth["currency"]
+    now, gain = (sum(row[name] for row in sold) for name in ("proceeds_now", "gain_of_selling"))
+    print_wrapped(
+        f"to sell now: {counted(len(sold), 'line')} ({counted(copies, 'copy', 'copies')}), "
+        f"{now:,.2f} {currency} after fees, {gain:,.2f} {currency} more than at the fair prices "
+        f"in {counted(worth['horizon'], 'day')}"
     )
 
 

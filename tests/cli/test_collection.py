@@ -225,6 +225,30 @@ def test_a_line_without_a_fair_price_is_listed_once(
     assert f"{slug}: not valued: the card has no fair price on this day" in shown
 
 
+def test_the_cards_to_sell_are_shown_first_and_added_up(
+    capsys: pytest.CaptureFixture[str], export: Path, book: PriceBook
+) -> None:
+    """However little they are worth: a dealer has thousands of cards that are worth more."""
+    found = json.loads(run("collection", "value", str(export), "--json").stdout)
+    by_worth = sorted(found["lines"][:60], key=lambda row: -row["market_total"])
+    for row in by_worth:
+        row["advice"] = "keep"
+    for row, gain in zip(by_worth[-3:], (0.2, 0.11, 0.0), strict=True):
+        row |= {"advice": "sell", "gain_of_selling": gain, "proceeds_now": 1.5}
+    _print(found, book, None)
+    shown = " ".join(capsys.readouterr().out.split())
+    first = [row["card"] for row in (*by_worth[-3:-1], *by_worth[:18])]
+    places = [shown.index(f"card {slug};") for slug in first]
+    assert places == sorted(places)
+    assert "to sell now: 2 lines (4 copies), 3.00 USD after fees, 0.31 USD more than" in shown
+    assert " at the fair prices in 7 days " in shown
+
+    for row in by_worth:
+        row["advice"] = "keep"
+    _print(found, book, None)
+    assert "no card is better sold now than kept\n" in capsys.readouterr().out
+
+
 def test_the_cards_that_a_line_may_be_are_named(
     capsys: pytest.CaptureFixture[str], matched_book: PriceBook, matcher: Matcher
 ) -> None:
