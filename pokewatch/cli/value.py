@@ -110,7 +110,7 @@ def value(
     if as_json:
         print_json(rows)
     else:
-        _print_values(rows, book.facts, model)
+        _print_values(rows, book.facts, model, "market" if price is None else "asked")
     warn_of_old_prices(book.last_day, registry.market, book.facts.market)
 
 
@@ -162,14 +162,22 @@ def _print_terms(value: Mapping[str, Any]) -> None:
         )
 
 
-def _print_values(rows: Sequence[Mapping[str, Any]], facts: Any, model: "RegisteredModel") -> None:
+def _print_values(
+    rows: Sequence[Mapping[str, Any]], facts: Any, model: "RegisteredModel", judged: str
+) -> None:
     for row in rows:
-        _print_value(row)
+        _print_value(row, judged)
     _print_origin(facts, model)
     _print_terms(rows[0])
+    if any(row["signal"] == "BUY" and (row["chance_to_earn"] or 0.0) < 0.5 for row in rows):
+        print_wrapped(
+            "BUY compares the price with the fair price; where the chance to earn is small, fees "
+            "and postage are likely to cost more than the difference"
+        )
 
 
-def _print_value(row: Mapping[str, Any]) -> None:
+def _print_value(row: Mapping[str, Any], judged: str) -> None:
+    """Print the value of a card; `judged` is the price that it judges, of the market or asked."""
     currency, lower, upper = row["currency"], row["lower"], row["upper"]
     interval = "no interval"
     if None not in (lower, upper):
@@ -178,7 +186,7 @@ def _print_value(row: Mapping[str, Any]) -> None:
     buy_below = format_price(row["buy_below"], currency)
     print_fields(
         [
-            f"{row['date']}: market {format_price(row['market_price'], currency)}",
+            f"{row['date']}: {judged} {format_price(row['market_price'], currency)}",
             f"fair {format_price(row['fair_price'], currency)}",
             interval,
             f"deviation {format_percent(row['deviation_pct'])}",

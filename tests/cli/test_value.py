@@ -153,6 +153,26 @@ def test_a_price_is_read_as_people_write_it(price: str, book: PriceBook) -> None
     assert row["market_price"] == 3.5
 
 
+def test_a_price_that_is_asked_is_not_called_that_of_the_market(book: PriceBook) -> None:
+    (row,) = run_json("value", "--sample", "1")
+    shown = run("value", row["card_id"], "--price", "0.01").stdout
+    assert f"{row['date']}: asked 0.01 USD; fair " in shown
+    assert "market" not in shown
+
+
+def test_a_buy_that_fees_make_a_loss_is_explained(champion_home: Path) -> None:
+    explained = "BUY compares the price with the fair price; where the chance to earn is small"
+    rows = run_json("value", "--sample", "400")
+    known = [row for row in rows if row["status"] == "ok" and row["fair_price"] > 0.2]
+    known.sort(key=lambda row: row["fair_price"])
+    for row, share, loses in ((known[0], 0.8, True), (known[-1], 0.3, False)):
+        given = (row["card_id"], "--price", f"{row['fair_price'] * share:.2f}")
+        (judged,) = run_json("value", *given)
+        assert (judged["signal"], judged["chance_to_earn"] < 0.5) == ("BUY", loses)
+        shown = " ".join(run("value", *given).stdout.split())
+        assert (explained in shown) == loses
+
+
 @pytest.mark.parametrize(
     ("price", "message"),
     [
