@@ -1,6 +1,6 @@
 """Conditions and languages of copies as apps and marketplaces write them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pokewatch.contract import Condition
 from pokewatch.market.tabular.header_rows import simplified
@@ -89,6 +89,12 @@ _EUROPEAN: dict[str, Condition] = {
     "po": "DMG",
     "poor": "DMG",
 }
+# In a list that no app wrote, grades that only Europe has say what those that both have mean.
+_ONLY_EUROPEAN = frozenset({"mt", "ex", "excellent", "gd", "po"})
+_AMERICAN = frozenset(name for name, grade in _CONDITIONS.items() if grade != "NM") - set(_EUROPEAN)
+_DIFFERENT = frozenset(
+    name for name in _CONDITIONS.keys() & _EUROPEAN if _CONDITIONS[name] != _EUROPEAN[name]
+)
 # As `idLanguage` of Cardmarket and as the codes of other apps.
 _LANGUAGES = {
     "1": "English",
@@ -161,6 +167,18 @@ _LANGUAGES = {
 FOREIGN_LANGUAGES = (set(_LANGUAGES.values()) - {"English"}) | {
     *("Thai", "Indonesian", "Dutch", "Polish"),
 }
+
+
+def are_european(texts: Iterable[str]) -> bool:
+    """Return whether a column's grades are those of Europe, with one that means another elsewhere.
+
+    A list with EX and LP tells them apart, so its LP is below EX. One with MP, HP or DMG too has
+    grades of the United States.
+    """
+    names = set(map(simplified, set(texts)))
+    return not names.isdisjoint(_ONLY_EUROPEAN) and (
+        names.isdisjoint(_AMERICAN) and not names.isdisjoint(_DIFFERENT)
+    )
 
 
 def condition_of(text: str, european: bool = False) -> Condition | None:

@@ -4,11 +4,11 @@ A column is known by its header, not by its place, and a file by its columns, no
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pokewatch.collection.cell_texts import cell_text
-from pokewatch.collection.conditions import condition_of, language_of
+from pokewatch.collection.conditions import are_european, condition_of, language_of
 from pokewatch.collection.deck_lists import check_passcodes, fields_of, is_heading
 from pokewatch.collection.grades import grade_of, split_grade
 from pokewatch.collection.headers import (
@@ -43,6 +43,10 @@ _SELLER_CONDITION = re.compile(
     r"(?P<condition>near mint|lightly played|moderately played|heavily played|damaged|unopened)"
     r" ?(?P<printing>[^\s-]+(?: [^\s-]+)*)?(?: ?- ?(?P<language>\w+))?",
     re.IGNORECASE,
+)
+_EUROPEAN_GRADES = (
+    "the conditions are read as Cardmarket's, since EX, GD, PO or MT is among them and none of MP, "
+    "HP and DMG: LP counts as MP, and PL as HP"
 )
 _SHADOWLESS = re.compile(r"\(?\bshadowless\b\)?", re.IGNORECASE)  # a set of its own
 
@@ -124,12 +128,7 @@ def read_collection(sheet: Sheet) -> Collection:
     counts = columns.get("quantity", columns.get("added"))
     sheet = without_cut_lines(sheet, [] if counts is None else [counts])
     cells = _texts(sheet, columns)
-    style = _Style(
-        app,
-        "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS,
-        columns.keys() == {"name"},
-        decimal_of([*cells.get("quantity", []), *cells.get("added", [])]),
-    )
+    style = _style_of(app, headers, columns, cells)
     if style.names_alone:
         check_passcodes([*sheet.names, *cells["name"]])
     lines, refused = [], []
@@ -152,6 +151,7 @@ def read_collection(sheet: Sheet) -> Collection:
             *sheet.notes,
             *line_notes(copies, sheet, headers, cells),
             *unused_columns(sheet.names, columns, app),
+            *([_EUROPEAN_GRADES] if style.european and not app else []),
         ),
     )
 
@@ -169,13 +169,30 @@ class _Style:
     """The meaning of a file's cells.
 
     `empty_is_normal` says whether an empty printing is one without foil, `names_alone` whether the
-    file has names and nothing else. `decimal` is the decimal mark of its numbers of copies.
+    file has names and nothing else, `european` whether its conditions are on Cardmarket's scale.
+    `decimal` is the decimal mark of its numbers of copies.
     """
 
     app: str
     empty_is_normal: bool
     names_alone: bool
+    european: bool
     decimal: Decimal | None
+
+
+def _style_of(
+    app: str,
+    headers: Sequence[str],
+    columns: Mapping[str, int],
+    cells: Mapping[str, Sequence[str]],
+) -> _Style:
+    return _Style(
+        app,
+        "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS,
+        columns.keys() == {"name"},
+        app in EUROPEAN or (not app and are_european(cells.get("condition", []))),
+        decimal_of([*cells.get("quantity", []), *cells.get("added", [])]),
+    )
 
 
 def _read_line(line: int, cells: Mapping[str, str], style: _Style) -> CollectionLine | RefusedLine:
@@ -241,7 +258,7 @@ def _line_of(
         or spoken
         or _language_of_game(values.get("game", ""))
         or ("English" if style.app == PRICECHARTING else ""),  # it names all others
-        condition=condition_of("" if grade else condition_text, european=style.app in EUROPEAN),
+        condition=condition_of("" if grade else condition_text, european=style.european),
         condition_text=condition_text,
         grade=grade,
         product_id=values.get("product_id", ""),

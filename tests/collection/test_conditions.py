@@ -1,6 +1,6 @@
 import pytest
 
-from pokewatch.collection.conditions import condition_of, language_of
+from pokewatch.collection.conditions import are_european, condition_of, language_of
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,23 @@ def test_a_european_grade_is_another() -> None:
         "HP",
         "DMG",
     ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "european"),
+    [
+        (["NM", "EX", "LP"], True),
+        (["", "Light Played", "Excellent"], True),
+        (["gd", "Pl"], True),
+        (["NM", "EX", "GD", "PO"], False),  # which mean the same anywhere
+        (["NM", "LP", "PL"], False),
+        (["EX", "LP", "MP"], False),
+        (["EX", "LP", "Damaged"], False),
+        ([], False),
+    ],
+)
+def test_grades_are_those_of_europe_where_they_tell(texts: list[str], european: bool) -> None:
+    assert are_european(texts) == european
 
 
 @pytest.mark.parametrize(

@@ -500,3 +500,16 @@ def test_a_printing_beside_the_condition_does_not_contradict_that_of_its_column(
 ) -> None:
     (line,) = read(f"name,condition,printing\nMew,{condition},{printing}\n").lines
     assert (line.condition, line.printing) == ("NM" if known else None, printing)
+
+
+def test_the_conditions_of_a_list_are_those_of_europe_where_it_has_its_grades() -> None:
+    """A dealer in Europe who has LP and EX copies means that LP is below EX."""
+    header = "Karte;Zustand;Anzahl\n"
+    found = read(f"{header}Mew;NM;1\nAbra;EX;1\nKadabra;LP;1\nAlakazam;PL;1\n")
+    assert [line.condition for line in found.lines] == ["NM", "LP", "MP", "HP"]
+    (note,) = found.notes
+    assert note.startswith("the conditions are read as Cardmarket's, since EX, GD, PO or MT is")
+
+    found = read(f"{header}Mew;NM;1\nAbra;EX;1\nKadabra;LP;1\nAlakazam;MP;1\n")
+    assert [line.condition for line in found.lines] == ["NM", "LP", "LP", "MP"]
+    assert found.notes == ()
