@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -173,6 +174,14 @@ def _print_values(
         print_wrapped(
             "BUY compares the price with the fair price; where the chance to earn is small, fees "
             "and postage are likely to cost more than the difference"
+        )
+    if any(
+        row["reason"] == "within_thresholds" and row["market_price"] >= (row["sell_above"] or inf)
+        for row in rows
+    ):
+        print_wrapped(
+            "HOLD compares the price with the fair price; at sell above or more, a copy of yours "
+            "is by the chances rather sold than kept"
         )
 
 

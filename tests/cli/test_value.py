@@ -173,6 +173,17 @@ def test_a_buy_that_fees_make_a_loss_is_explained(champion_home: Path) -> None:
         assert (explained in shown) == loses
 
 
+def test_a_hold_at_a_price_to_sell_at_is_explained(champion_home: Path) -> None:
+    explained = "HOLD compares the price with the fair price; at sell above or more"
+    rows = run_json("value", "--sample", "400")
+    row = max((row for row in rows if row["status"] == "ok"), key=lambda row: row["fair_price"])
+    for price, told in ((row["sell_above"], True), (row["sell_above"] - 0.01, False)):
+        given = (row["card_id"], "--price", f"{price:.2f}")
+        (judged,) = run_json("value", *given)
+        assert (judged["signal"], judged["sell_above"]) == ("HOLD", row["sell_above"])
+        assert (explained in " ".join(run("value", *given).stdout.split())) == told
+
+
 @pytest.mark.parametrize(
     ("price", "message"),
     [

@@ -211,6 +211,16 @@ def test_a_card_page_has_the_advice_of_the_api(hostile: Gateway) -> None:
     assert "Invalid request" in words(page(refused, 422))
 
 
+def test_a_hold_at_a_price_to_sell_at_is_explained(hostile: Gateway) -> None:
+    explained = "HOLD compares the price with the fair price; by the chances, a copy of yours is"
+    sell_above = hostile.post("/fair_price", {"card_id": "card_2"}).json()["sell_above"]
+    for price, told in ((sell_above, 1), (sell_above - 0.01, 0)):
+        query = {"price": f"{price:.2f}"}
+        text = words(page(hostile.get("/cards/card_2", key="", headers=BROWSER, params=query)))
+        assert f"HOLD at ${price:.2f}" in text
+        assert text.count(explained) == told
+
+
 def test_the_skill_of_the_model_is_said(hostile: Gateway) -> None:
     ready = hostile.get("/ready").json()
     pages = ("/", "/status", "/track-record", "/movers", "/sets", "/collection", "/cards/card_2")
