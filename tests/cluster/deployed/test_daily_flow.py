@@ -80,17 +80,15 @@ class Workflows:
         names = [str(each["metadata"]["name"]) for each in found]
         return [each for each in names if each.startswith(f"{workflow}-{step}-")]
 
-    def delete_pod_of(self, workflow: str, attempt: str) -> None:
-        """Delete the pod of a step's attempt as soon as it runs."""
-        running = self.until(workflow, lambda status: bool(_nodes(status, attempt, "Running")))
-        (node,) = _nodes(running, attempt, "Running")
-        selector = f"workflows.argoproj.io/workflow={workflow}"
+    def delete_pod_of(self, workflow: str, step: str) -> None:
+        """Delete the first pod of a step as soon as it is there.
+
+        Argo may see a short step only when it has ended.
+        """
+        (pod,) = eventually(
+            lambda: self.pods_of(workflow, step), lambda pods: len(pods) > 0, seconds=2700, every=1
+        )
         plane = self.system.cluster.plane
-        (pod,) = [
-            each["metadata"]["name"]
-            for each in plane.get("pods", "--selector", selector, *FLOWS)["items"]
-            if each["metadata"]["annotations"]["workflows.argoproj.io/node-id"] == node
-        ]
         plane.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=false", *FLOWS)
 
     def ended(self, name: str) -> Any:
@@ -150,7 +148,7 @@ def test_a_refused_model_ends_red_and_notifies_while_a_second_run_waits(
     """A step whose pod is lost is retried, one that refuses a model exits with 202 and is not."""
     before, heard = _answered_version(system), len(listener.titles())
     first = workflows.start(cards=200, days=120, candidates="rolling_mean")
-    workflows.delete_pod_of(first, "validate(0)")
+    workflows.delete_pod_of(first, "validate")
     second = workflows.start(source="nowhere")
     waiting = workflows.until(second, lambda status: "message" in status)
     assert "Waiting for" in waiting["message"]
@@ -180,12 +178,6 @@ def _set_gate(system: System, mape: str | None) -> None:
     patch = json.dumps({"data": {"POKEWATCH_GATE_MAPE": encoded}})
     options = ("--type", "merge", "--patch", patch)
     system.cluster.plane.kubectl("patch", "secret", "pokewatch-pipeline", *options, *FLOWS)
-
-
-def _nodes(status: Any, name: str, phase: str) -> list[str]:
-    """Return the nodes of a step's attempt that are in a phase."""
-    nodes = status.get("nodes", {}).values()
-    return [each["id"] for each in nodes if (each["displayName"], each["phase"]) == (name, phase)]
 
 
 def _failed_steps(status: Any) -> list[str]:
