@@ -180,8 +180,8 @@ def _print_values(
         for row in rows
     ):
         print_wrapped(
-            "HOLD compares the price with the fair price; at sell above or more, a copy of yours "
-            "is by the chances rather sold than kept"
+            'HOLD compares the price with the fair price; at or above the price of "sell above", '
+            "selling a copy of yours is likely to beat keeping it"
         )
 
 

@@ -174,7 +174,7 @@ def test_a_buy_that_fees_make_a_loss_is_explained(champion_home: Path) -> None:
 
 
 def test_a_hold_at_a_price_to_sell_at_is_explained(champion_home: Path) -> None:
-    explained = "HOLD compares the price with the fair price; at sell above or more"
+    explained = "HOLD compares the price with the fair price; at or above the price of"
     rows = run_json("value", "--sample", "400")
     row = max((row for row in rows if row["status"] == "ok"), key=lambda row: row["fair_price"])
     for price, told in ((row["sell_above"], True), (row["sell_above"] - 0.01, False)):

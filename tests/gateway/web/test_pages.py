@@ -205,14 +205,14 @@ def test_a_card_page_has_the_advice_of_the_api(hostile: Gateway) -> None:
         hostile.post("/fair_price", offer).json(),
     ):
         assert value["advice"] == "ok"
-        assert f"Rather sell than keep at ${value['sell_above']:,.2f} or more." in text
+        assert f"Sell rather than keep at ${value['sell_above']:,.2f} or more." in text
     assert "for a lightly played copy" in text
     refused = hostile.get("/cards/card_2", headers=BROWSER, params={"price": "3", "condition": "X"})
     assert "Invalid request" in words(page(refused, 422))
 
 
 def test_a_hold_at_a_price_to_sell_at_is_explained(hostile: Gateway) -> None:
-    explained = "HOLD compares the price with the fair price; by the chances, a copy of yours is"
+    explained = "HOLD compares the price with the fair price; at this price, selling a copy"
     sell_above = hostile.post("/fair_price", {"card_id": "card_2"}).json()["sell_above"]
     for price, told in ((sell_above, 1), (sell_above - 0.01, 0)):
         query = {"price": f"{price:.2f}"}
