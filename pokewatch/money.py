@@ -137,7 +137,8 @@ def in_cents(amount: float) -> float:
     """Return an amount rounded to cents, a half of one away from zero, as in a spreadsheet.
 
     The half is that of the decimal number: 0.83 * 0.85 * 10 is 7.055, and 7.06 here, although the
-    nearest float is below it. From _PRECISE on, and of what is not finite, it is that of the float.
+    nearest float is below it. From 1e10 on, the float itself is rounded. What is not finite
+    stays as it is.
     """
     if not abs(amount) < _PRECISE:
         return round(amount, 2)
