@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -105,7 +106,16 @@ def report(targets: Sequence[Target]) -> int:
 
 def wrk(url: str, connections: int, seconds: int, key: str) -> Load:
     settings = {"WRK_BODY": FAIR_PRICE, "WRK_CARDS": str(CARDS), "WRK_KEY": key}
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), url]
+    return run_wrk(url, connections, seconds, SCRIPT, settings)
+
+
+def run_wrk(
+    url: str, connections: int, seconds: int, script: Path, settings: Mapping[str, str]
+) -> Load:
+    """Return the load that wrk sends by a `script`, whose environment has the `settings`."""
+    if shutil.which("wrk") is None:
+        sys.exit("wrk, which sends the load of this benchmark, is not installed")
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
     found = subprocess.run(
         command, env={**os.environ, **settings}, capture_output=True, text=True, check=True
     )

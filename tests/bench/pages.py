@@ -8,9 +8,6 @@ since its load affects both sides alike. Exits with 1 if a figure misses its tar
 
 import argparse
 import gzip
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +22,7 @@ import httpx
 import numpy as np
 
 from pokewatch.valuation.book import BookRows, HorizonForecasts, write_book
-from tests.bench.gateway import BenchServers, Load, Target, report
+from tests.bench.gateway import BenchServers, Load, Target, report, run_wrk
 from tests.serving.books import FACTS, catalog, rows
 from tests.serving.server import models_folder, point_at, running
 
@@ -71,11 +68,7 @@ def book(folder: Path) -> str:
 def prices(url: str, key: str, seconds: int, every: int) -> Load:
     """Return the load of wrk, with a page after `every` prices, 0 for none."""
     settings = {"WRK_EVERY": str(every), "WRK_CARDS": str(CARDS), "WRK_KEY": key}
-    command = ["wrk", "-t1", f"-c{CONNECTIONS - 1}", f"-d{seconds}s", "-s", str(SCRIPT), url]
-    found = subprocess.run(
-        command, env={**os.environ, **settings}, capture_output=True, text=True, check=True
-    )
-    return Load(**json.loads(found.stdout.strip().splitlines()[-1]))
+    return run_wrk(url, CONNECTIONS - 1, seconds, SCRIPT, settings)
 
 
 class PageTimer:
