@@ -14,7 +14,7 @@ from pokewatch.gateway.api.catalog_calls import card_call, card_id_of
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.auth.authentication import unauthorized
-from pokewatch.gateway.http.middleware import NO_STORE, Answer, Header, context_of
+from pokewatch.gateway.http.middleware import Header, context_of
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.endpoints import send_page
 from pokewatch.gateway.web.page_queries import PageQuery, market_of
@@ -96,9 +96,8 @@ class PictureEndpoint:
         self._pictures = pictures
         self._markets = markets
         self._access = access
-        _, headers, self._placeholder = StaticFiles().answer(PLACEHOLDER)
-        others = [header for header in headers if header[0] != b"cache-control"]
-        self._placeholder_headers = [*others, NO_STORE]
+        # Asked for without its version, so that no cache keeps it.
+        self._placeholder = StaticFiles().answer(PLACEHOLDER)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = context_of(scope)
@@ -111,7 +110,7 @@ class PictureEndpoint:
         card = await reader.read(card_call(card_id), context.forwarded_headers())
         found = self._pictures.find(card.image_url) if card.image_url else None
         if found is None:
-            answer: Answer = 200, self._placeholder_headers, self._placeholder
+            answer = self._placeholder
         else:
             answer = 200, [(b"content-type", found.kind), _DAY], found.content
         await send_page(context, send, answer)

@@ -173,7 +173,7 @@ class PokemonPriceTrackerSource(Source):
             cause = f"none of {counted(len(entries), 'set')} has an id" if entries else "no sets"
             raise SourceError(self.name, shown(f"{self._url}/sets"), cause)
         if unusable := len(entries) - len(found):
-            self.warnings.append(
+            self._warnings.append(
                 f"{self.name}: {shown(f'{self._url}/sets')}: {unusable:,} of {len(entries):,} "
                 "sets have no id: their prices are missing"
             )

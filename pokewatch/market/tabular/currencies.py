@@ -68,8 +68,8 @@ def contradictions(
 def unusable(currencies: NDArray[np.str_], good: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
     """Return the rows [m] whose currency costs them, by the reason.
 
-    It is none of CURRENCIES, or that of fewer than one in fifty of the `good` rows: the prices of
-    a day are in one currency.
+    It is none of CURRENCIES, or that of at most one in fifty of the `good` rows: the prices of a
+    day are in one currency.
     """
     found = {f"the currency is not {' or '.join(CURRENCIES)}": ~np.isin(currencies, CURRENCIES)}
     rows = {code: good & (currencies == code) for code in CURRENCIES}

@@ -245,7 +245,7 @@ def _check_exchanged(cells: Coded, parsed: Sequence[DateCell | None], name: str)
 
 
 def _without_strays(cells: Coded, parsed: list[DateCell | None]) -> list[DateCell | None]:
-    """Return the dates without those of few rows, fewer than one in fifty, that are errors.
+    """Return the dates without those of few rows, at most one in fifty, that are errors.
 
     Their order of day and month is not that of the others, or may be any, beside dates that can be
     read in one way alone.
