@@ -163,6 +163,7 @@ COLLECTION_FIELDS = (
     "product_id",
     "card_id",
     "quantity",
+    "cost",
 )
 DEFAULT_SUGGESTIONS = 8
 MAX_SUGGESTIONS = 20

@@ -26,6 +26,7 @@ from pokewatch.collection.headers import ALONE, EXAMPLE, KNOWN_HEADERS, REFUSED
 from pokewatch.contract import FEE_CURRENCIES, Fees
 from pokewatch.csv_cells import BYTE_ORDER_MARK, safe_cell
 from pokewatch.errors import OutputError
+from pokewatch.money import in_cents
 from pokewatch.wording import counted
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ _FIELDS = (
     "quantity",
     "condition",
     "grade",
+    "cost",
+    "cost_currency",
     "outcome",
     "reason",
     "card",
@@ -67,6 +70,8 @@ _FIELDS = (
     "gain_of_selling",
     "chance_of_fall",
     "sell_above",
+    "cost_total",
+    "profit",
     "advice",
     "why_unvalued",
 )
@@ -101,8 +106,9 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     condition and quantity, or a list of names or ids, one a line, or of a deck. Lines that fit
     several cards or none are listed, and never valued by a guess. Cards to sell are shown first:
     their price is at or above the one at which selling now beats keeping, with the probability of
-    POKEWATCH_ADVICE_PROBABILITY. The price of a copy that is not near mint is a share of the market
-    price, which is an assumption (POKEWATCH_CONDITION_LP and so on).
+    POKEWATCH_ADVICE_PROBABILITY. Where FILE says what the copies cost, the profit of selling them
+    now is shown; it changes no advice. The price of a copy that is not near mint is a share of the
+    market price, which is an assumption (POKEWATCH_CONDITION_LP and so on).
 
     \b
       pokewatch collection value collectr.csv --fees tcgplayer --out worth.csv
@@ -199,9 +205,19 @@ def _print_totals(worth: Mapping[str, Any]) -> None:
     interval = "too few days of prices for an interval"
     if totals["lower"] is not None:
         interval = f"90% interval {totals['lower']:,.2f} to {totals['upper']:,.2f} {currency}"
+    if totals["cost"] is not None:
+        print_wrapped(
+            f"paid {totals['cost']:,.2f} {currency} for "
+            f"{counted(totals['copies_with_cost'], 'copy', 'copies')} of known cost: "
+            f"{_profit(totals['profit'], currency)} if they are sold now"
+        )
     print_wrapped(
         f"in {counted(worth['horizon'], 'day')}: {totals['fair']:,.2f} {currency}, {interval}"
     )
+
+
+def _profit(amount: float, currency: str) -> str:
+    return f"a {'loss' if amount < 0 else 'profit'} of {abs(amount):,.2f} {currency}"
 
 
 def _gains(row: Mapping[str, Any]) -> bool:
@@ -251,7 +267,15 @@ def _valued_row(worth: Mapping[str, Any], line: "CollectionLine") -> dict[str, A
         "idproduct": line.market_id,
         "card_id": line.card_id,  # not that of the match, which would outweigh what users correct
         "condition": line.condition or line.condition_text,
+        "cost": _written_cost(worth["cost"]),
     }
+
+
+def _written_cost(cost: float | None) -> str | None:
+    """Return a cost with decimals that are not three, which could be read as thousands."""
+    if cost is None:
+        return None
+    return f"{cost:.2f}" if in_cents(cost) == cost else f"{cost:.6f}"
 
 
 def _refused_row(refused: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pokewatch.collection.cell_texts import cell_text
 from pokewatch.collection.conditions import are_european, condition_of, language_of
+from pokewatch.collection.costs import Cost, read_costs
 from pokewatch.collection.deck_lists import check_passcodes, fields_of, is_heading
 from pokewatch.collection.grades import grade_of, split_grade
 from pokewatch.collection.headers import (
@@ -99,13 +100,15 @@ class RefusedLine:
 class Collection:
     """The lines of a file. `app` is the app that wrote it, "" for another table.
 
-    `notes` say how the file was read, where a user may not expect it.
+    `notes` say how the file was read, where a user may not expect it. `costs` has what was paid for
+    a copy, by the number of the line, where the file says it.
     """
 
     app: str
     lines: tuple[CollectionLine, ...]
     refused: tuple[RefusedLine, ...]
     notes: tuple[str, ...]
+    costs: Mapping[int, Cost]
 
 
 def read_collection(sheet: Sheet) -> Collection:
@@ -143,6 +146,7 @@ def read_collection(sheet: Sheet) -> Collection:
             refused.append(RefusedLine(found.line, found.title, NO_COPY))
     refused += [RefusedLine(each.line, each.text, each.reason) for each in sheet.skipped]
     copies = {each.line: each.quantity for each in lines}
+    costs = read_costs(sheet, copies)
     return Collection(
         app,
         tuple(lines),
@@ -150,9 +154,11 @@ def read_collection(sheet: Sheet) -> Collection:
         (
             *sheet.notes,
             *line_notes(copies, sheet, headers, cells),
-            *unused_columns(sheet.names, columns, app),
+            *unused_columns(sheet.names, {*columns.values(), *costs.columns}, app),
             *([_EUROPEAN_GRADES] if style.european and not app else []),
+            *costs.notes,
         ),
+        costs.by_line,
     )
 
 

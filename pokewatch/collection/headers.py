@@ -91,9 +91,22 @@ ALONE = (
     *HEADERS["card_id"],
 )
 EXAMPLE = "name,set,number,quantity"
-# Not used, but they tell a header from a line.
-COSTS = ("average_cost_paid", "purchase_price", "price_bought", "my_price", "cost")
-KNOWN_HEADERS = frozenset(COSTS).union(*HEADERS.values())
+# Of the price paid for a copy, without a currency or unit.
+COPY_COSTS = (
+    *("average_cost_paid", "purchase_price", "price_bought", "acquired_price", "cost"),
+    *("cost_per_copy", "cost_per_card", "unit_cost", "average_cost", "avg_cost", "cost_each"),
+    *("price_paid", "paid", "buy_price", "purchase_cost", "einkaufspreis", "kaufpreis"),
+    *("prix_d_achat", "prix_achat", "precio_de_compra", "prezzo_di_acquisto"),
+    *("prezzo_d_acquisto", "preço_de_compra", "aankoopprijs", "cena_zakupu", "購入価格"),
+)
+LINE_COSTS = ("total_cost", "cost_total", "total_paid", "total_cost_paid", "total_purchase_price")
+# Of Card Ladder and PriceCharting: of a copy, or of all copies of the line.
+UNCLEAR_COSTS = ("investment", "cost_basis")
+COST_CURRENCIES = ("purchase_price_currency", "cost_currency")
+_UNUSED = ("my_price",)  # they tell a header from a line
+KNOWN_HEADERS = frozenset(
+    (*COPY_COSTS, *LINE_COSTS, *UNCLEAR_COSTS, *COST_CURRENCIES, *_UNUSED)
+).union(*HEADERS.values())
 FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling", "extras"})
 
 CARDMARKET = "Cardmarket stock"

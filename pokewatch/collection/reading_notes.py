@@ -100,9 +100,8 @@ def remark_notes(copies: Collection[int], sheet: Sheet, headers: Sequence[str]) 
         )
 
 
-def unused_columns(names: Sequence[str], columns: Mapping[str, int], app: str) -> Iterator[str]:
+def unused_columns(names: Sequence[str], used: Collection[int], app: str) -> Iterator[str]:
     """Yield the names of columns that are not used; those that a known app writes are expected."""
-    used = columns.values()
     unused = [shortened(name) for at, name in enumerate(names) if at not in used and name]
     if unused and not app:
         more = len(unused) - _SHOWN_COLUMNS

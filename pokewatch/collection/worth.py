@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.collection.card_index import Progress
+from pokewatch.collection.costs import comparable_costs, cost_fields, currency_notes
 from pokewatch.collection.exports import Collection, CollectionLine
 from pokewatch.collection.matching import OTHER_PRODUCT, Match, Matcher
 from pokewatch.collection.portfolio import total_interval
@@ -38,6 +39,8 @@ _AMOUNTS = (
     "gain_of_selling",
     "chance_of_fall",
     "sell_above",
+    "cost_total",
+    "profit",
 )
 _CARD = {
     "card_id": "card_id",
@@ -66,6 +69,7 @@ class _Valued:
     quotes: BookQuotes
     proceeds: Floats
     later: Floats
+    cost: Floats  # NaN where it is not known
     decided: Decisions
     sell_above: Floats
     chance_of_fall: Floats
@@ -86,8 +90,8 @@ def value_collection(
     settings = DecisionSettings.read()
     schedule = configured_fees(book.facts.currency, fees)
     matches = matcher.match_all(collection.lines, progress)
-    valued = _value(book, collection.lines, matches, schedule, settings)
-    lines = _described(book, collection.lines, matches)
+    valued = _value(book, collection, matches, schedule, settings)
+    lines = _described(book, collection, matches)
     worth = dict(zip(valued.rows, _worths(valued), strict=True))
     for row, line in enumerate(collection.lines):
         found = worth.get(row, _UNVALUED)
@@ -107,7 +111,11 @@ def value_collection(
             {"line": each.line, "text": each.text, "reason": each.reason}
             for each in collection.refused
         ],
-        "notes": [*collection.notes, *_notes(collection.lines, matches)],
+        "notes": [
+            *collection.notes,
+            *_notes(collection.lines, matches),
+            *currency_notes(collection.costs, book.facts.currency),
+        ],
     }
 
 
@@ -129,12 +137,12 @@ def _notes(lines: Sequence[CollectionLine], matches: Sequence[Match]) -> Iterato
 
 def _value(
     book: PriceBook,
-    lines: Sequence[CollectionLine],
+    collection: Collection,
     matches: Sequence[Match],
     fees: FeeSchedule,
     settings: DecisionSettings,
 ) -> _Valued:
-    factors = settings.condition_factors()
+    lines, factors = collection.lines, settings.condition_factors()
     rows = [
         at
         for at, (line, match) in enumerate(zip(lines, matches, strict=True))
@@ -152,6 +160,7 @@ def _value(
         quotes,
         np.maximum(fees.proceeds(quotes.market), 0.0),
         np.maximum(fees.proceeds(quotes.fair), 0.0),
+        comparable_costs(collection.costs, [lines[at].line for at in rows], book.facts.currency),
         decided,
         advice.sell_above,
         predictive_cdf(Distribution.from_array(quotes.distribution), quotes.market, "left"),
@@ -159,9 +168,10 @@ def _value(
 
 
 def _described(
-    book: PriceBook, lines: Sequence[CollectionLine], matches: Sequence[Match]
+    book: PriceBook, collection: Collection, matches: Sequence[Match]
 ) -> list[dict[str, Any]]:
     """Return each line as it is read, and the card that it is matched to."""
+    costs = collection.costs
     positions = [match.position for match in matches if match.outcome == "matched"]
     cards = iter(book.cards.describe(np.array(positions, dtype=np.intp)))
     slugs = book.cards.slugs
@@ -172,12 +182,13 @@ def _described(
             "quantity": line.quantity,
             "condition": line.condition,
             "grade": line.grade or None,
+            **cost_fields(costs.get(line.line)),
             "outcome": match.outcome,
             "reason": match.reason,
             **(_named(next(cards)) if match.outcome == "matched" else _NO_CARD),
             "candidates": [slugs[at] for at in match.candidates],
         }
-        for line, match in zip(lines, matches, strict=True)
+        for line, match in zip(collection.lines, matches, strict=True)
     ]
 
 
@@ -190,7 +201,9 @@ def _worths(valued: _Valued) -> list[dict[str, Any]]:
     """Return the worth of each line: prices per copy, and totals for all of its copies."""
     quotes, quantity = valued.quotes, valued.quantity
     status = list(map(str, quotes.status))
-    now, later = _cents(valued.proceeds * quantity), _cents(valued.later * quantity)
+    now, later, paid = (
+        _cents(each * quantity) for each in (valued.proceeds, valued.later, valued.cost)
+    )
     market, sell_above = _cents(quotes.market).tolist(), valued.sell_above.tolist()
     columns = {
         "market_price": _numbers(quotes.market),
@@ -205,6 +218,8 @@ def _worths(valued: _Valued) -> list[dict[str, Any]]:
         "gain_of_selling": _numbers(now - later),
         "chance_of_fall": _numbers(valued.chance_of_fall, lambda chance: round(chance, 4)),
         "sell_above": _numbers(valued.sell_above),
+        "cost_total": _numbers(paid),
+        "profit": _numbers(now - paid),
         "advice": list(map(_advice, market, sell_above, status)),
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -254,10 +269,13 @@ def _totals(book: PriceBook, valued: _Valued) -> dict[str, Any]:
     quantity = np.where(priced, valued.quantity, 0.0)
     interval = total_interval(book, valued.quotes.position, quantity * valued.factor)
 
-    def total(prices: Floats) -> float:
-        return in_cents(float(np.nansum(_cents(prices * quantity))))
+    def total(prices: Floats, copies: Floats = quantity) -> float:
+        return in_cents(float(np.nansum(_cents(prices * copies))))
 
     fair = total(valued.quotes.fair)
+    paid = np.where(np.isfinite(valued.cost), quantity, 0.0)
+    cost = total(valued.cost, paid) if paid.any() else None
+    profit = None if cost is None else in_cents(total(valued.proceeds, paid) - cost)
     return {
         "copies": int(quantity.sum()),
         "market": total(valued.quotes.market),
@@ -266,6 +284,9 @@ def _totals(book: PriceBook, valued: _Valued) -> dict[str, Any]:
         "upper": None if interval is None else in_cents(fair * interval[1]),
         "proceeds_now": total(valued.proceeds),
         "proceeds_at_horizon": total(valued.later),
+        "copies_with_cost": int(paid.sum()),
+        "cost": cost,
+        "profit": profit,
     }
 
 

@@ -79,22 +79,42 @@ def test_every_line_is_written(export: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_the_profit_of_a_collection_is_shown_where_the_file_has_costs(
+    tmp_path: Path, book: PriceBook
+) -> None:
+    path = tmp_path / "mine.csv"
+    slugs = book.cards.slugs
+    path.write_text(f"card_id,quantity,Cost ($)\n{slugs[0]},2,1000.00\n{slugs[1]},1,\n")
+    totals = json.loads(run("collection", "value", str(path), "--json").stdout)["totals"]
+    shown = " ".join(run("collection", "value", str(path)).stdout.split())
+    assert (totals["cost"], totals["copies_with_cost"]) == (2000, 2)
+    assert totals["profit"] < 0
+    assert (
+        "paid 2,000.00 USD for 2 copies of known cost: "
+        f"a loss of {-totals['profit']:,.2f} USD if they are sold now"
+    ) in shown
+    path.write_text(f"card_id,quantity\n{slugs[0]},2\n")
+    assert "of known cost" not in run("collection", "value", str(path)).stdout
+
+
 def test_what_was_written_is_valued_as_before(tmp_path: Path, book: PriceBook) -> None:
     """Conditions that are not known, grades, lines of no copy and of no card included."""
     card, other = book.cards.describe(np.arange(2))
     known = f"{card['name']},{card['set_name']},{card['number']},{card['printing']}"
     lines = [
-        "name,set,number,printing,language,condition,grade,product_id,quantity",
-        f"{known},,excellent,,,3",
-        f"{known},,Chewed,,,2",
-        f"{known},,,PSA 10,,1",
+        "name,set,number,printing,language,condition,grade,product_id,quantity,total_cost",
+        f"{known},,excellent,,,3,10.00",
+        f"{known},,excellent,,,1,1.005",
+        f"{known},,excellent,,,1,€2.00",
+        f"{known},,Chewed,,,2,0.5",
+        f"{known},,,PSA 10,,1,1234",
         f"{known},,NM,,,0",
         f"{known},,NM,,,many",
         f"{card['name']},Nowhere,1,Normal,Japanese,NM,,,4",
         "+2 Mace,Nowhere,1,Normal,,NM,,,5",
         f"{card['name']},{'Nowhere' * 70},1,Normal,,NM,,,5",
         ",,,,,NM,,999999999,6",
-        f"{other['slug']},,,,,NM,,,7",
+        f"{other['slug']},,,,,NM,,,7,",
     ]
     path, written, again = tmp_path / "mine.csv", tmp_path / "worth.csv", tmp_path / "again.csv"
     path.write_text("\n".join(lines))

@@ -14,6 +14,7 @@ from tests.market.tabular.grids import Grid, grids
 OTHERS = [
     *("Set", "Card Number", "Printing", "Condition", "Quantity", "Language", "Grade"),
     *("Product ID", "idProduct", "Foil", "Reverse Holo", "Holo", "Signed", "Notes", "Price", ""),
+    *("Cost", "Purchase price currency"),
     *("card_id", "outcome", "reason", "Add to Quantity"),
 ]
 CELLS = [

@@ -146,9 +146,9 @@ def test_the_amounts_of_the_lines_add_up_to_the_totals(book: PriceBook) -> None:
 def test_advice_and_gain_are_by_the_amounts_that_are_shown(
     book: PriceBook, price: float, advice: str
 ) -> None:
-    lines = read(HEADER + "Farfetch'd,151,83,Normal,NM,1,\n").lines
-    matches = Matcher(book).match_all(lines)
-    valued = _value(book, lines, matches, FEES["tcgplayer"], DecisionSettings.read())
+    owned = read(HEADER + "Farfetch'd,151,83,Normal,NM,1,\n")
+    matches = Matcher(book).match_all(owned.lines)
+    valued = _value(book, owned, matches, FEES["tcgplayer"], DecisionSettings.read())
     (row,) = _worths(
         replace(
             valued,

@@ -17,6 +17,7 @@ from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVer
 
 _Text = Annotated[str, Meta(max_length=MAX_COLLECTION_CELL)]
 _Amount = float | None
+_DECIMALS = {"quantity": 0, "cost": 4}  # three digits could be thousands, by the mark before them
 
 
 class LineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -35,6 +36,17 @@ class LineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         float,  # in JSON 7.0 is an integer too
         Meta(ge=0, le=1_000_000, multiple_of=1, extra_json_schema={"type": "integer"}),
     ] = 1
+    cost: (
+        Annotated[
+            float,
+            Meta(
+                ge=0,
+                le=1_000_000_000,
+                description="Paid for each copy, in the currency of the market. 0 is not a cost.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class CollectionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +110,10 @@ class LineWorth(msgspec.Struct, frozen=True):
     quantity: int
     condition: Condition | None
     grade: str | None
+    cost: Annotated[_Amount, Meta(description="Paid for each copy; null if it is not known.")]
+    cost_currency: Annotated[
+        str | None, Meta(description="The currency of `cost`; null if the file does not say it.")
+    ]
     outcome: Literal["matched", "ambiguous", "unmatched"]
     reason: Annotated[str, Meta(description="How it was matched, or why it was not.")]
     card_id: Annotated[str | None, Meta(description="The id of the card; null unless matched.")]
@@ -123,6 +139,11 @@ class LineWorth(msgspec.Struct, frozen=True):
         _Amount, Meta(description="The probability of a price at the horizon below today's.")
     ]
     sell_above: _Amount
+    cost_total: Annotated[
+        _Amount,
+        Meta(description="Paid for all copies; null if it is not known or in another currency."),
+    ]
+    profit: Annotated[_Amount, Meta(description="`proceeds_now` less `cost_total`.")]
     advice: Annotated[
         Literal["sell", "keep", "unsure"] | None,
         Meta(description="`sell` where the market price is at or above `sell_above`."),
@@ -155,6 +176,9 @@ class CollectionTotals(msgspec.Struct, frozen=True):
     upper: float | None
     proceeds_now: float
     proceeds_at_horizon: float
+    copies_with_cost: Annotated[int, Meta(description="The valued copies whose cost is known.")]
+    cost: Annotated[_Amount, Meta(description="Paid for these copies; null if there are none.")]
+    profit: Annotated[_Amount, Meta(description="The proceeds now of these copies less `cost`.")]
 
 
 class RefusedLineAnswer(msgspec.Struct, frozen=True):
@@ -201,7 +225,7 @@ def field_texts(line: LineRequest | CardLine) -> dict[str, str]:
     """Return a line's fields as the model server takes them: texts, without empty ones."""
     fields: dict[str, Any] = msgspec.structs.asdict(line)
     return {
-        name: value if isinstance(value, str) else str(int(value))
+        name: value if isinstance(value, str) else f"{value:.{_DECIMALS[name]}f}"
         for name, value in fields.items()
-        if value != ""
+        if value != "" and value is not UNSET
     }

@@ -79,6 +79,10 @@ class CopiesOfCard(BaseModel):
     product_id: str = ""
     card_id: str = ""
     quantity: Annotated[int, _Number, Field(ge=0, le=1_000_000)] = 1
+    cost: Annotated[
+        Annotated[float, _Number, Field(ge=0, le=1_000_000_000, allow_inf_nan=False)] | None,
+        Field(description="Paid for each copy, in the currency of the market."),
+    ] = None
 
 
 Lines = Annotated[list[CopiesOfCard], Field(min_length=1, max_length=MAX_COLLECTION_LINES)]
@@ -163,7 +167,7 @@ class Tools:
 
         A line that fits several cards or none is listed with its candidates, and not valued.
         """
-        body: Json = {"lines": [line.model_dump() for line in lines]}
+        body: Json = {"lines": [line.model_dump(exclude_none=True) for line in lines]}
         body |= {"fees": fees} if fees else {}
         found = await self._call("POST", "/collections/value", _named(market), body)
         notes = [

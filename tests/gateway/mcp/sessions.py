@@ -17,7 +17,7 @@ CALLS: dict[str, Json] = {
     "judge_listing": {"card": "card_4", "price": 3.5, "condition": "LP", "fees": "ebay"},
     "value_collection": {
         "lines": [
-            {"card_id": "card_4", "quantity": 2},
+            {"card_id": "card_4", "quantity": 2, "cost": 1.234},
             {"name": "Pokémon 5", "number": "005/100"},
             {"name": "Nothing like it"},
         ]

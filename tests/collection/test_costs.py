@@ -1,0 +1,131 @@
+from collections.abc import Sequence
+
+import pytest
+
+from pokewatch.collection.costs import Cost
+from pokewatch.collection.exports import Collection
+from pokewatch.collection.matching import Matcher
+from pokewatch.collection.worth import value_collection
+from pokewatch.valuation.book import PriceBook
+from tests.collection.books import collection_book
+from tests.collection.test_exports import read
+
+CARD = "Farfetch'd,151,83,Normal"
+HEADER = "name,set,number,printing,quantity"
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
+    return collection_book(tmp_path_factory.mktemp("book"), days=120)
+
+
+def owned(column: str, *cells: str, copies: int = 2) -> Collection:
+    lines = "".join(f'{CARD},{copies},"{cell}"\n' for cell in cells)
+    return read(f'{HEADER},"{column}"\n{lines}')
+
+
+def costs(column: str, *cells: str, copies: int = 2) -> Sequence[Cost | None]:
+    found = owned(column, *cells, copies=copies)
+    assert len(found.lines) == len(cells)
+    return [found.costs.get(line.line) for line in found.lines]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "cost"),
+    [
+        ("Average Cost Paid", "280", Cost(280.0)),
+        ("Purchase price", "1.50", Cost(1.5)),
+        ("Price Bought", "0.25", Cost(0.25)),
+        ("Acquired Price", "3", Cost(3.0)),
+        ("Cost", "$4.50", Cost(4.5, "USD")),
+        ("Cost (EUR)", "4,50", Cost(4.5, "EUR")),
+        ("Cost (EUR)", "$4.50", Cost(4.5, "USD")),
+        ("Einkaufspreis", "12,50 €", Cost(12.5, "EUR")),
+        ("Prix d'achat", "1 234,50 €", Cost(1234.5, "EUR")),
+        ("Price paid in cents", "450", Cost(4.5)),
+        ("Total Cost", "10", Cost(5.0)),
+        ("total_paid_usd", "10", Cost(5.0, "USD")),
+        ("cost", "0", None),
+        ("cost", "", None),
+        ("cost", "n/a", None),
+        ("My Price", "9", None),  # what the owner asks for
+    ],
+)
+def test_what_a_copy_cost(column: str, cell: str, cost: Cost | None) -> None:
+    assert costs(column, cell) == [cost]
+
+
+@pytest.mark.parametrize("column", ["cost-basis-in-pennies", "Investment"])
+def test_a_cost_of_one_copy_or_of_all_is_used_where_both_are_the_same(column: str) -> None:
+    (cost,) = costs(column, "450", copies=1)
+    assert cost == Cost(4.5 if "pennies" in column else 450.0)
+    several = owned(column, "450", copies=2)
+    assert not several.costs
+    assert f"'{column}' of 1 line with several copies is not used" in " ".join(several.notes)
+
+
+def test_the_currency_of_a_line_is_that_of_its_column() -> None:
+    table = f"{HEADER},Purchase price,Purchase price currency\n"
+    lines = f"{CARD},1,2.00,EUR\n{CARD},1,3.00,\n{CARD},1,3.00,Monopoly\n"
+    found = read(table + lines)
+    assert list(found.costs.values()) == [Cost(2.0, "EUR"), Cost(3.0), Cost(3.0, "?")]
+    assert not found.notes
+
+
+@pytest.mark.parametrize("cell", ["abc", "-5", "#REF!", "1e400", "1.2.3"])
+def test_a_cost_that_is_no_price_takes_nothing_else_from_its_line(cell: str) -> None:
+    found = owned("cost", "2.00", cell)
+    assert [line.quantity for line in found.lines] == [2, 2]
+    assert list(found.costs.values()) == [Cost(2.0)]
+    assert "'cost' of 1 line is not a price, and not used (first line 3)" in found.notes
+
+
+def test_costs_that_may_be_two_numbers_are_not_used() -> None:
+    found = owned("cost", "1.234")
+    assert not found.costs
+    assert any(note.startswith("costs are not used: ") and "1234" in note for note in found.notes)
+    assert costs("cost", "1.234", "2.50") == [Cost(1.234), Cost(2.5)]
+
+
+def test_a_column_of_costs_is_one_that_is_used() -> None:
+    assert not owned("Total Cost", "1").notes
+    assert "not used: 'Costs of grading'" in " ".join(owned("Costs of grading", "1").notes)
+
+
+def test_profit_is_what_selling_leaves_less_what_was_paid(book: PriceBook) -> None:
+    found = value_collection(book, Matcher(book), owned("Cost ($)", "1.005", "", "500.00"))
+    first, second, third = found["lines"]
+    assert (first["cost"], first["cost_currency"]) == (1.005, "USD")
+    assert first["cost_total"] == 2.01
+    assert first["profit"] == round(first["proceeds_now"] - 2.01, 2)
+    assert (second["cost"], second["cost_total"], second["profit"]) == (None, None, None)
+    assert third["profit"] == round(third["proceeds_now"] - 1000, 2) < 0
+    totals = found["totals"]
+    assert (totals["copies"], totals["copies_with_cost"], totals["cost"]) == (6, 4, 1002.01)
+    assert totals["profit"] == round(first["profit"] + third["profit"], 2)
+    assert first["advice"] == second["advice"] == third["advice"]
+
+
+def test_a_cost_in_another_currency_is_not_compared(book: PriceBook) -> None:
+    found = value_collection(book, Matcher(book), owned("Cost", "€2.00", "$3.00", "4.00"))
+    assert [line["cost_total"] for line in found["lines"]] == [None, 6.0, 8.0]
+    assert [line["cost_currency"] for line in found["lines"]] == ["EUR", "USD", None]
+    assert found["totals"]["copies_with_cost"] == 4
+    assert found["notes"] == [
+        "costs without a currency are taken to be in USD",
+        "the cost of 1 line is in EUR, and not compared with prices in USD (first line 2)",
+    ]
+
+
+def test_a_collection_without_costs_has_no_profit(book: PriceBook) -> None:
+    found = value_collection(book, Matcher(book), read(f"{HEADER}\n{CARD},1\n"))
+    assert (found["totals"]["cost"], found["totals"]["profit"]) == (None, None)
+    assert found["totals"]["copies_with_cost"] == 0
+    assert not found["notes"]
+
+
+def test_a_line_that_is_not_valued_adds_no_cost(book: PriceBook) -> None:
+    lines = f"{CARD},1,PSA 10,900\n{CARD},1,NM,3\nNobody,,1,,1,NM,5\n"
+    found = value_collection(book, Matcher(book), read(f"{HEADER},condition,cost\n{lines}"))
+    assert [line["cost"] for line in found["lines"]] == [900, 3, 5]
+    assert found["totals"]["cost"] == 3
