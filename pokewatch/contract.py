@@ -152,6 +152,7 @@ DEFAULT_CARDS_LIMIT = 50
 DEFAULT_MOVERS_LIMIT = 20
 MAX_COLLECTION_LINES = 10_000
 MAX_COLLECTION_CELL = 500  # characters
+MAX_COST = 1_000_000_000  # of a copy in a collection
 COLLECTION_FIELDS = (
     "name",
     "set",

@@ -15,6 +15,7 @@ from pokewatch.collection.headers import (
     LINE_COSTS,
     UNCLEAR_COSTS,
 )
+from pokewatch.contract import MAX_COST
 from pokewatch.market.tabular.cells import is_readable
 from pokewatch.market.tabular.columns import in_cents, without_unit
 from pokewatch.market.tabular.currencies import named_currencies
@@ -73,7 +74,7 @@ def read_costs(sheet: Sheet, copies: Mapping[int, int]) -> Costs:
     currency = _currencies(sheet, name, found, said)
     costs, unclear = {}, []
     for line, amount, unit in zip(sheet.line.tolist(), amounts.tolist(), currency, strict=True):
-        if line not in copies or not amount > 0:
+        if line not in copies or not 0 < amount <= MAX_COST:
             continue
         if names[at] in UNCLEAR_COSTS and copies[line] > 1:
             unclear.append(line)
@@ -88,7 +89,8 @@ def _unreadable(sheet: Sheet, column: int, found: Numbers) -> list[int]:
     """Return the lines whose cell is no price, an error of a spreadsheet among them."""
     cells = sheet.cells[column].to_pylist()
     errors = np.array([is_error_value(cell_text(cell, "cost")) for cell in cells], dtype=np.bool_)
-    bad = np.logical_or.reduce([found.values < 0, errors, *found.refused.values()])
+    no_price = (found.values < 0) | (found.values > MAX_COST)
+    bad = np.logical_or.reduce([no_price, errors, *found.refused.values()])
     lines: list[int] = sheet.line[bad].tolist()
     return lines
 

@@ -72,7 +72,7 @@ def test_the_currency_of_a_line_is_that_of_its_column() -> None:
     assert not found.notes
 
 
-@pytest.mark.parametrize("cell", ["abc", "-5", "#REF!", "1e400", "1.2.3"])
+@pytest.mark.parametrize("cell", ["abc", "-5", "#REF!", "1e400", "1e12", "1.2.3"])
 def test_a_cost_that_is_no_price_takes_nothing_else_from_its_line(cell: str) -> None:
     found = owned("cost", "2.00", cell)
     assert [line.quantity for line in found.lines] == [2, 2]

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pokewatch.contract import (
     MAX_COLLECTION_CELL,
     MAX_COLLECTION_LINES,
+    MAX_COST,
     Condition,
     Fees,
     Signal,
@@ -41,7 +42,7 @@ class LineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
             float,
             Meta(
                 ge=0,
-                le=1_000_000_000,
+                le=MAX_COST,
                 description="Paid for each copy, in the currency of the market. 0 is not a cost.",
             ),
         ]

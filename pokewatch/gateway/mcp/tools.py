@@ -12,7 +12,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pokewatch.contract import MAX_COLLECTION_LINES, NEAR_MINT, Condition, Fees
+from pokewatch.contract import MAX_COLLECTION_LINES, MAX_COST, NEAR_MINT, Condition, Fees
 from pokewatch.gateway.mcp.api import Api, ApiError, Json
 from pokewatch.gateway.mcp.arguments import (
     described_faults,
@@ -80,7 +80,7 @@ class CopiesOfCard(BaseModel):
     card_id: str = ""
     quantity: Annotated[int, _Number, Field(ge=0, le=1_000_000)] = 1
     cost: Annotated[
-        Annotated[float, _Number, Field(ge=0, le=1_000_000_000, allow_inf_nan=False)] | None,
+        Annotated[float, _Number, Field(ge=0, le=MAX_COST, allow_inf_nan=False)] | None,
         Field(description="Paid for each copy, in the currency of the market."),
     ] = None
 
