@@ -25,7 +25,7 @@ Model = TypeVar("Model")
 
 # A V2 request of 1,000 rows to `decision`, whose seven inputs are shaped [n, 1], has 14,000.
 MAX_VALUES = 16_000
-MAX_COLLECTION_VALUES = 200_000  # ten for each of 10,000 lines, and commas in their names
+MAX_COLLECTION_VALUES = 200_000  # eleven for each of 10,000 lines, and commas in their names
 
 CSV = b"text/csv"
 
