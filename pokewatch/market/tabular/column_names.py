@@ -52,3 +52,15 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 OWN_IDS = frozenset({"card_id", "id", "sku", "cardid", "idproduct"})  # not names of cards
 KNOWN = frozenset(name for names in FIELDS.values() for name in names)
+# Words in the names of columns that tell copies of a card apart.
+COPIES: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(words.split())
+    for kind, words in {
+        "condition": "condition cond zustand état etat condición estado condizione condizioni "
+        "condição conditie staat stan skick tilstand 状態",
+        "grade": "grade grading graded grader",
+        "printing": "printing variant variante finish foil foiling isfoil ausführung",
+        "language": "language lang idlanguage sprache langue idioma lingua língua taal 言語 "
+        "język språk sprog",
+    }.items()
+}

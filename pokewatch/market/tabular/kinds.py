@@ -7,17 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.market.tabular.cells import Coded, coded
+from pokewatch.market.tabular.column_names import COPIES
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
+from pokewatch.market.tabular.keys import candidates, key_words, texts_of
 from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder, without_signs
-from pokewatch.market.tabular.rows import candidates, key_words, texts_of
 from pokewatch.market.tabular.sheet import Sheet, TableError
 
 # Raw copies, which most tables do not grade at all.
 _RAW = frozenset({"raw", "ungraded", "not_graded", "no", "false", "0"})
 _AMOUNT = re.compile(r"[\d.,]+")
 _HIGHEST_GRADE = 10
-_KINDS = frozenset({"condition", "grade", "printing", "language", "variant", "finish", "foil"})
+_KINDS = frozenset(word for words in COPIES.values() for word in words)
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
@@ -42,7 +43,7 @@ def check_kinds(
         cells = coded(sheet.column(name), sheet.line)
         if name not in places and any(map(_is_amount, cells.texts)):
             continue
-        graded = "grade" in words
+        graded = not words.isdisjoint(COPIES["grade"])
         kinds, code = _kinds_of(cells, graded)
         # No grade is that of a raw copy; a condition or language that is not given may be any.
         rows = order if graded else order[code[order] != kinds.index("")]

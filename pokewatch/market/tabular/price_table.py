@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.tabular.cards import card_rows
 from pokewatch.market.tabular.columns import NUMERIC_FIELDS, Columns, find_columns
+from pokewatch.market.tabular.keys import check_key, check_times
 from pokewatch.market.tabular.kinds import check_kinds
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.row_reader import IDENTITIES, LeftOut, RowReader
 from pokewatch.market.tabular.rows import (
-    check_key,
-    check_times,
     last_of_day,
     merged_duplicates,
     without_less_complete,
@@ -93,7 +92,7 @@ def read_price_table(
     order = np.lexsort((card, days))
     stays, repeated, conflicts = merged_duplicates(card, days, numbers, currency, last, order)
     if len(conflicts):
-        check_key(sheet, columns, card_id, days, market, currency, conflicts)
+        check_key(sheet, columns, card_id, card, days, market, currency, conflicts)
         conflicts, lacking = without_less_complete(card, days, numbers, currency, conflicts)
         stays[lacking] = False
         repeated += len(lacking)

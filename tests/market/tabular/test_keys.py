@@ -1,0 +1,94 @@
+"""Rows of one card and day, and whether a column tells them apart or one of them is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from pokewatch.market.tabular.sheet import TableError
+from tests.market.tabular.tables import read
+
+DAYS = [f"2026-09-{day:02d}" for day in range(1, 31)]
+CONTRADICTED = "another row gives this card another price for the day"
+COPIES = {
+    "zustand": ("Zustand", "NM", "LP"),
+    "sprache": ("Sprache", "Deutsch", "Englisch"),
+    "état": ("État", "NM", "LP"),
+    "langue": ("Langue", "FR", "EN"),
+    "condición": ("Condición", "NM", "LP"),
+    "idioma": ("Idioma", "ES", "EN"),
+    "condizione": ("Condizione", "NM", "LP"),
+    "lingua": ("Lingua", "IT", "EN"),
+    "taal": ("Taal", "NL", "EN"),
+    "言語": ("言語", "JP", "EN"),
+    "cond": ("Cond.", "NM", "LP"),
+    "lang": ("lang", "EN", "DE"),
+    "idLanguage": ("idLanguage", "1", "3"),
+    "isFoil": ("isFoil", "Y", "N"),
+    "graded": ("Graded", "yes", "no"),
+    "grader": ("Grader", "PSA", "raw"),
+    "sub type": ("Sub Type", "Holofoil", "Normal"),
+}
+
+
+def _table(column: str, said: dict[tuple[str, int], str], usual: str) -> str:
+    """Return four cards on all DAYS, and rows `said` by card and day at a price of 99."""
+    lines = [f"{usual.format(row=at)},{at % 4}" for at in range(4 * len(DAYS))]
+    rows = [f"c-{at % 4},{DAYS[at // 4]},{line}.5" for at, line in enumerate(lines)]
+    rows += [f"{card},{DAYS[day]},{text},99" for (card, day), text in said.items()]
+    return "\n".join([f"card_id,date,{column},price", *rows])
+
+
+@pytest.mark.parametrize(
+    ("column", "usual", "text"),
+    [
+        ("row", "{row}", "120"),
+        ("Unnamed: 0", "{row}", "120"),
+        ("address", "https://example.com/{row}", "https://example.com/120"),
+        ("remark", "", "checked"),
+        ("status", "new", "corrected"),
+    ],
+)
+def test_a_column_of_single_rows_is_no_key(
+    tmp_path: Path, column: str, usual: str, text: str
+) -> None:
+    table = read(tmp_path, _table(column, {("c-3", 4): text}, usual))
+    assert table.prices.num_rows == 4 * len(DAYS) - 1
+    assert [(each.reason, each.rows) for each in table.left_out] == [(CONTRADICTED, 2)]
+
+
+def test_a_day_collected_twice_under_further_numbers_contradicts_itself_alone(
+    tmp_path: Path,
+) -> None:
+    again = {(f"c-{card}", 29): f"{120 + card}" for card in range(4)}
+    table = read(tmp_path, _table("row", again, "{row}"))
+    assert table.prices.num_rows == 4 * len(DAYS) - 4
+    assert [(each.reason, each.rows) for each in table.left_out] == [(CONTRADICTED, 8)]
+
+
+def test_a_column_whose_values_recur_is_a_key_by_any_name(tmp_path: Path) -> None:
+    of_both = {("c-3", day): "Tokyo" for day in range(2, 5)}
+    with pytest.raises(TableError, match=r"which the column 'town' distinguishes: Osaka at 3\.5"):
+        read(tmp_path, _table("town", of_both, "Osaka"))
+
+
+@pytest.mark.parametrize("column", ["condition", "Zustand", "Printing"])
+def test_a_copy_of_another_kind_is_named_on_its_first_day(tmp_path: Path, column: str) -> None:
+    with pytest.raises(TableError, match=f"the column '{column}' distinguishes: NM at 3.5, LP at"):
+        read(tmp_path, _table(column, {("c-3", 29): "LP"}, "NM"))
+
+
+@pytest.mark.parametrize(("column", "one", "other"), COPIES.values(), ids=COPIES)
+@pytest.mark.parametrize("moments", [("2026-09-13 10:00", "2026-09-13 11:00"), DAYS[:2]])
+def test_copies_of_two_kinds_are_told_apart_in_any_language(
+    tmp_path: Path, column: str, one: str, other: str, moments: tuple[str, str]
+) -> None:
+    content = f"card_id,{column},date,price\na-1,{one},{moments[0]},9\na-1,{other},{moments[1]},5\n"
+    with pytest.raises(TableError, match=f"treat each as a card: POKEWATCH_FILE_KEY={column}"):
+        read(tmp_path, content)
+    assert len(set(read(tmp_path, content, key=(column,)).prices["card_id"].to_pylist())) == 2
+
+
+def test_cards_of_one_name_are_told_apart_at_several_times_of_a_day(tmp_path: Path) -> None:
+    rows = "Pikachu,Base,2026-09-13 10:00,9\nPikachu,Jungle,2026-09-13 11:00,90\n"
+    with pytest.raises(TableError, match="which the column 'Set' distinguishes: Base at 9"):
+        read(tmp_path, f"Card,Set,date,price\n{rows}")
