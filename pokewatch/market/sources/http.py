@@ -20,7 +20,7 @@ from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import parsing
 from pokewatch.market.sources.content_coding import ACCEPTED, ContentCodingError, decoded
 from pokewatch.market.sources.request_gate import RequestGate, retry_after
-from pokewatch.market.sources.request_store import NotSentError
+from pokewatch.market.sources.request_store import DAY_SECONDS, NotSentError
 
 USER_AGENT = "PokeWatch/0.1 (trading-card price watch; each page once a day)"
 _MOST_REDIRECTS = 3
@@ -194,8 +194,9 @@ class HttpClient:
             wait = self._requested_wait(response)
             if wait is not None and wait > self.limits.longest_wait:
                 asks = "asks for" if "Retry-After" in response.headers else "requires"
+                length = f"{wait:.0f} s" if wait <= DAY_SECONDS else "over a day"
                 cause = (
-                    f"{status} and {asks} a wait of {wait:.0f} s, longer than the "
+                    f"{status} and {asks} a wait of {length}, longer than the "
                     f"{self.limits.longest_wait:.0f} s allowed: try again later"
                 )
                 raise self._failure(str(response.url), cause, response.status_code)

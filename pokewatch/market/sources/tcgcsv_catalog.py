@@ -41,7 +41,7 @@ class TcgcsvCatalog:
         if category not in self._groups:
             rows = self._group_rows(f"/tcgplayer/{category}/groups", day)
             groups = [row for row in rows if isinstance(row, dict) and is_id(row.get("groupId"))]
-            if len(groups) < len(rows):
+            if not rows or len(groups) < len(rows):
                 self._report_unusable(category, len(rows) - len(groups), len(rows))
             self._groups[category] = {
                 group["groupId"]: {**group, "categoryId": category} for group in groups
@@ -49,8 +49,14 @@ class TcgcsvCatalog:
         return self._groups[category]
 
     def _report_unusable(self, category: int, unusable: int, count: int) -> None:
-        """Warn of sets that cannot be collected. Raise SourceError if there are no others."""
+        """Warn of sets that cannot be collected, or if there are none at all.
+
+        Raise SourceError if none of them can be collected.
+        """
         url = shown(f"{self._pages.url}/tcgplayer/{category}/groups")
+        if not count:
+            self._warn(f"tcgcsv: {url}: the category has no sets")
+            return
         cause = f"{unusable:,} of {count:,} sets have no groupId that is a positive whole number"
         if unusable == count:
             raise SourceError("tcgcsv", url, cause, httpx.codes.OK)
