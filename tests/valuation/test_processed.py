@@ -129,9 +129,11 @@ def test_the_panel_of_a_file_is_the_same_with_and_without_a_lake(tmp_path: Path)
     rows = [",".join([*names, "volume", "stale_days"])]
     for day in days:
         for number in range(12):
-            prices = (f"{price:.2f}" for price in rng.integers(2, 4, 5))
+            prices = rng.integers(2, 4, 5)
+            prices[1:3].sort()  # the low price is not above the mid price
+            cells = ",".join(f"{price:.2f}" for price in prices)
             sold, stale = rng.choice(["", "0", "3"]), rng.choice(["", "0", "1", "9"])
-            rows.append(f"c-{number},set{number % 3},{day},{','.join(prices)},{sold},{stale}")
+            rows.append(f"c-{number},set{number % 3},{day},{cells},{sold},{stale}")
     path = tmp_path / "prices.csv"
     path.write_text("\n".join(rows))
     lake = Lake(tmp_path / "lake")

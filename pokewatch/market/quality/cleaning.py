@@ -6,6 +6,8 @@ Separate from `rows`, whose pandera takes seconds to import.
 import math
 from collections import Counter
 from collections.abc import Iterator
+from functools import reduce
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +20,15 @@ from pokewatch.market.prices import PRICE_COLUMNS, PRICE_SCHEMA
 _NONE_LISTED = {"low_price": (99_999.0, 99_999.99), "high_price": (999.0, 999.99)}
 _FAR = math.log(3.0)  # a factor of 3
 _ASKS = ("low_price", "mid_price", "high_price")
+_EXCHANGED = "low, mid and high price are not in this order: left empty"
 
 
 def clean_rows(prices: pa.Table, max_price: float) -> tuple[pa.Table, Counter[str]]:
     """Merge identical rows and remove values that a row need not have; count both by reason.
 
     A low, mid or high price of 0 becomes null, as do a low of 99,999 and a high of 999 that are
-    far from the market price, any price but the market price that is not above 0 and up to
-    `max_price`, and a negative number of sales.
+    far from the market price, all three if they are not in this order, any price but the market
+    price that is not above 0 and up to `max_price`, and a negative number of sales.
     """
     changes: Counter[str] = Counter()
     for name in PRICE_COLUMNS:
@@ -33,6 +36,9 @@ def clean_rows(prices: pa.Table, max_price: float) -> tuple[pa.Table, Counter[st
             continue
         for reason, rows in _faults(prices, name, max_price):
             prices, changes[reason] = _without(prices, name, rows)
+    exchanged = _exchanged(prices)
+    for name in _ASKS:
+        prices, changes[_EXCHANGED] = _without(prices, name, exchanged)
     negative = pc.less(prices["volume"], 0)
     prices, changes["volume is not a number of sales: left empty"] = _without(
         prices, "volume", negative
@@ -72,6 +78,12 @@ def _faults(prices: pa.Table, name: str, max_price: float) -> Iterator[tuple[str
         yield f"{name} is {price:,.10g}, which means none listed: left empty", sentinel
         wrong = pc.and_not(wrong, sentinel)
     yield f"{name} is not a price up to {max_price:,.0f}: left empty", wrong
+
+
+def _exchanged(prices: pa.Table) -> pa.ChunkedArray:
+    """Return which rows have an ask that is above a higher one: no source has such a row."""
+    pairs = combinations((prices[name] for name in _ASKS), 2)
+    return reduce(pc.or_, (pc.fill_null(pc.greater(low, high), False) for low, high in pairs))
 
 
 def _without(prices: pa.Table, name: str, rows: pa.ChunkedArray) -> tuple[pa.Table, int]:

@@ -125,6 +125,23 @@ def test_a_value_that_a_row_need_not_have_is_removed_and_its_row_kept(
     assert [count for why, count in changes.items() if why.startswith(f"{name} is ")] == [1]
 
 
+@pytest.mark.parametrize(
+    "asks",
+    [
+        {"low_price": 12.0, "high_price": 9.0},
+        {"low_price": 9.0, "mid_price": 8.0},
+        {"low_price": 9.0, "mid_price": 11.0, "high_price": 10.0},
+    ],
+)
+def test_asks_that_are_not_in_order_are_removed(asks: dict[str, Any]) -> None:
+    orderly = row("card-2", low_price=12.0, mid_price=12.0, high_price=13.0)  # above the market
+    prices = table(row(**asks), orderly)
+    cleaned, changes = clean_rows(prices, LIMITS.max_price)
+
+    assert changes == {"low, mid and high price are not in this order: left empty": 1}
+    assert cleaned.to_pylist() == table(row(), orderly).to_pylist()
+
+
 def test_a_true_ask_of_999_is_kept() -> None:
     prices = table(row(market=800.0, high_price=999.0))
 
