@@ -4,6 +4,7 @@ A column such as a condition does, whatever it says on other days. Any other col
 values are those of the card on other days, too: a number or note of single rows is no key.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
@@ -14,9 +15,11 @@ from pokewatch.market.tabular.cells import coded, is_readable, shown
 from pokewatch.market.tabular.column_names import COPIES
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
-from pokewatch.market.tabular.numbers import STRAY
+from pokewatch.market.tabular.numbers import STRAY, without_signs
 from pokewatch.market.tabular.sheet import Sheet, TableError
 
+_AMOUNT = re.compile(r"[\d.,]+")
+_HIGHEST_GRADE = 10
 _MOST_CANDIDATES = 12  # columns that may distinguish rows
 _USUAL = (
     *(word for words in COPIES.values() for word in words),
@@ -51,7 +54,7 @@ def check_times(
     keys = np.stack((card_id[rows], days[rows].astype(np.str_)))
     group = np.unique(keys, axis=1, return_inverse=True)[1].ravel()
     for name in candidates(sheet, columns):
-        if name in columns.other and not _is_key(name):
+        if not _tells_copies(sheet, columns, name):
             continue
         code = coded(sheet.column(name), sheet.line).code[rows]
         filled = code >= 0
@@ -85,8 +88,7 @@ def check_key(
         (
             name
             for name in candidates(sheet, columns, described=several)
-            if name not in columns.other
-            or _is_key(name)
+            if _tells_copies(sheet, columns, name)
             or _lasts(coded(sheet.column(name), sheet.line).code, card, days, conflicts, several)
         ),
         key=lambda name: next(
@@ -132,8 +134,29 @@ def key_words(name: str) -> set[str]:
     return set() if words & _NO_KEY or any(map(str.isdecimal, words)) else words
 
 
-def _is_key(name: str) -> bool:
-    return not key_words(name).isdisjoint(_USUAL)
+def _tells_copies(sheet: Sheet, columns: Columns, name: str) -> bool:
+    """Return whether a column has the name of one that tells copies or cards apart.
+
+    One of amounts does not: a column `foil` may have the prices of foil copies.
+    """
+    printing = name == columns.named.get("printing")
+    if name not in columns.other and not printing:
+        return True
+    if not printing and key_words(name).isdisjoint(_USUAL):
+        return False
+    return not any(map(is_amount, coded(sheet.column(name), sheet.line).texts))
+
+
+def is_amount(text: str) -> bool:
+    """Return whether a text is a number that is no grade: a column `foil` may have its price."""
+    number = without_signs(text)
+    if not _AMOUNT.fullmatch(number):
+        return False
+    try:
+        value = float(number.replace(",", "."))
+    except ValueError:  # 1,234.50
+        return True
+    return number != text or value > _HIGHEST_GRADE or value * 2 % 1 != 0
 
 
 def _lasts(

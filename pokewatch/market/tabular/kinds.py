@@ -10,14 +10,12 @@ from pokewatch.market.tabular.cells import Coded, coded
 from pokewatch.market.tabular.column_names import COPIES
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
-from pokewatch.market.tabular.keys import candidates, key_words, texts_of
-from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder, without_signs
+from pokewatch.market.tabular.keys import candidates, is_amount, key_words, texts_of
+from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
 from pokewatch.market.tabular.sheet import Sheet, TableError
 
 # Raw copies, which most tables do not grade at all.
 _RAW = frozenset({"raw", "ungraded", "not_graded", "no", "false", "0"})
-_AMOUNT = re.compile(r"[\d.,]+")
-_HIGHEST_GRADE = 10
 _KINDS = frozenset(word for words in COPIES.values() for word in words)
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
@@ -41,7 +39,7 @@ def check_kinds(
         if words.isdisjoint(_KINDS) and name not in (columns.named.get("printing"), *places):
             continue
         cells = coded(sheet.column(name), sheet.line)
-        if name not in places and any(map(_is_amount, cells.texts)):
+        if name not in places and any(map(is_amount, cells.texts)):
             continue
         graded = not words.isdisjoint(COPIES["grade"])
         kinds, code = _kinds_of(cells, graded)
@@ -66,18 +64,6 @@ def _places(columns: Columns) -> dict[str, Callable[[str, str], bool]]:
         return {}
     same = {"number": _is_same_number, "set_name": _is_same_set, "set_id": _is_same_set}
     return {columns.named[field]: same[field] for field in same if field in columns.named}
-
-
-def _is_amount(text: str) -> bool:
-    """Return whether a text is a number that is no grade: a column `foil` may have its price."""
-    number = without_signs(text)
-    if not _AMOUNT.fullmatch(number):
-        return False
-    try:
-        value = float(number.replace(",", "."))
-    except ValueError:  # 1,234.50
-        return True
-    return number != text or value > _HIGHEST_GRADE or value * 2 % 1 != 0
 
 
 def _kinds_of(cells: Coded, graded: bool) -> tuple[list[str], NDArray[np.int64]]:

@@ -92,3 +92,10 @@ def test_cards_of_one_name_are_told_apart_at_several_times_of_a_day(tmp_path: Pa
     rows = "Pikachu,Base,2026-09-13 10:00,9\nPikachu,Jungle,2026-09-13 11:00,90\n"
     with pytest.raises(TableError, match="which the column 'Set' distinguishes: Base at 9"):
         read(tmp_path, f"Card,Set,date,price\n{rows}")
+
+
+@pytest.mark.parametrize("column", ["foil", "Graded", "Variante"])
+def test_a_column_of_the_prices_of_other_copies_is_no_key(tmp_path: Path, column: str) -> None:
+    rows = "a-1,2026-09-13 10:00,9,113.5\na-1,2026-09-13 11:00,10,$114.2\n"
+    table = read(tmp_path, f"card_id,timestamp,price,{column}\n{rows}")
+    assert table.prices["market_price"].to_pylist() == [10.0]
