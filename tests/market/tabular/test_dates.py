@@ -56,6 +56,11 @@ def test_a_stamp_with_a_zone_is_its_utc_day(tmp_path: Path, hours: int) -> None:
         "Mon Sep 14 2026 00:30:00 GMT+0200 (Central European Summer Time)",
         "Sun Sep 13 23:30:00 2026",
         "Sat Sep 12 23:30:00 PDT 2026",
+        "20260913.0",
+        "1789257600000.0",
+        "1789257600,5",
+        "46278.0",
+        "46278,4375",
     ],
 )
 def test_a_day_or_time_as_programs_write_it(tmp_path: Path, cell: str) -> None:
