@@ -153,6 +153,11 @@ def _records(text: str, separator: str, before: int, most: int) -> Iterator[_Rec
         except StopIteration:
             return
         except csv.Error as error:
+            if _is_unclosed(error) and not whole and ended == breaks:
+                last = text[max(text.rfind("\n"), text.rfind("\r")) + 1 :]
+                cells = next(_reader(last, separator, strict=False))
+                yield _Record(started, cells[:-1] or cells, ended=False)
+                return
             raise TableError(
                 f"the record that begins here cannot be read: {_quoting(error)}",
                 line=started,
@@ -181,12 +186,14 @@ def _reader(text: str, separator: str, *, strict: bool) -> Any:
     )
 
 
+def _is_unclosed(error: csv.Error) -> bool:
+    return "unexpected end of data" in str(error)
+
+
 def _quoting(error: csv.Error) -> str:
-    if "unexpected end of data" in (text := str(error)):
+    if _is_unclosed(error):
         return "a quote is opened and never closed"
-    if "expected after" in text:
-        return "text follows a closing quote"
-    return text
+    return "text follows a closing quote" if "expected after" in str(error) else str(error)
 
 
 def _header(

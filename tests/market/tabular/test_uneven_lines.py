@@ -7,7 +7,7 @@ import pytest
 from pokewatch.market.tabular.column_names import KNOWN
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
-from pokewatch.market.tabular.sheet import Sheet
+from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.snapshot import with_day
 from pokewatch.market.tabular.text import read_text
 from pokewatch.market.tabular.uneven_lines import length_fault, without_cut_lines
@@ -99,3 +99,19 @@ def test_the_faults_of_a_length() -> None:
     faults = {length_fault(3, 2, ended=ended) for ended in (True, False)}
     assert faults == {"the line has 3 cells, not 2"}
     assert length_fault(2, 2, ended=False) == ""
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("cut", ['c,2026-09-13,12.5,11.0,"Ba', '"c","2026-09-13","1', '"c'])
+def test_a_line_in_which_the_file_is_cut_off_within_quotes_is_left_out(ends: str, cut: str) -> None:
+    header = HEADER.replace("\n", ends)
+    table = prices_of(f'a,2026-09-13,12.5,,"Base{ends}Set"{ends}{cut}', header)
+    assert table.prices["card_id"].to_pylist() == ["a"]
+    (left,) = table.left_out
+    assert left.reason.startswith("the file ends in the line: the line has ")
+
+
+@pytest.mark.parametrize("tail", ['"b,2026-09-13,1\nc,2026-09-13,1', '"b","2026-09-13","1\n'])
+def test_a_quote_that_may_have_swallowed_other_lines_is_refused(tail: str) -> None:
+    with pytest.raises(TableError, match=r"line 3: .* a quote is opened and never closed"):
+        prices_of(f"a,2026-09-13,12.5\n{tail}")
