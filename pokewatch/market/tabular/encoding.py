@@ -55,7 +55,9 @@ def decoded(data: bytes, encoding: str | None = None, setting: str = "") -> tupl
     try:
         text = data.decode(name)
     except UnicodeDecodeError as error:
-        raise _undecodable(data, error, name, setting) from None
+        # By its byte order mark, the file has no other encoding: it is damaged or cut off.
+        other = setting if encoding or name == "cp1252" else ""
+        raise _undecodable(data, error, name, other) from None
     except (LookupError, UnicodeError):
         raise TableError(
             f"there is no encoding {encoding!r}",
@@ -90,7 +92,7 @@ def _encoding_of(data: bytes, setting: str) -> str:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         if _mostly_utf8(data):
-            raise _undecodable(data, error, "utf-8", setting) from None
+            raise _undecodable(data, error, "utf-8", "") from None
         if _multi_byte(data):
             why = "utf-8, and the text does not look like CP1252"
             other = "cp850" if _DOS.search(data) else "shift_jis"

@@ -129,3 +129,17 @@ def test_a_setting_is_named_where_there_is_one() -> None:
         decoded(data, setting="POKEWATCH_X")
     with pytest.raises(TableError, match=r"save it as UTF-8$"):
         decoded(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "Pokémon, Flabébé".encode() + "é".encode("cp1252"),
+        "Pokémon".encode("utf-16")[:-1],
+        b"\xef\xbb\xbf" + "Pokémon".encode("cp1252"),
+    ],
+    ids=["a line of another program", "cut off", "a wrong mark"],
+)
+def test_no_other_encoding_is_proposed_for_a_file_that_has_none(data: bytes) -> None:
+    with pytest.raises(TableError, match=r"line 1: byte 0x.. cannot .*; save it as UTF-8$"):
+        decoded(data, setting="POKEWATCH_X")
