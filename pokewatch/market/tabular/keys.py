@@ -6,9 +6,12 @@ values are those of the card on other days, too: a number or note of single rows
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import combinations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.market.tabular.cells import coded, is_readable, shown
@@ -85,16 +88,18 @@ def check_key(
     # A pair of rows may be due to one with the id of another card.
     several = len(conflicts) // 2 * STRAY > len(card_id)
     usual = sorted(
-        (
-            name
-            for name in candidates(sheet, columns, described=several)
-            if _tells_copies(sheet, columns, name)
-            or _lasts(coded(sheet.column(name), sheet.line).code, card, days, conflicts, several)
-        ),
+        candidates(sheet, columns, described=several),
         key=lambda name: next(
             (i for i, word in enumerate(_USUAL) if word in name.casefold()), len(_USUAL)
         ),
     )
+
+    @cache
+    def may_be_key(name: str) -> bool:
+        if _tells_copies(sheet, columns, name):
+            return True
+        return _lasts(coded(sheet.column(name), sheet.line).code, card, days, conflicts, several)
+
     keys = [
         f"{identity}\n{day}"
         for identity, day in zip(
@@ -104,7 +109,8 @@ def check_key(
     texts = {name: texts_of(sheet, name, conflicts) for name in usual[:_MOST_CANDIDATES]}
     for names in (*combinations(texts, 1), *combinations(texts, 2)):
         values = [", ".join(each) for each in zip(*(texts[name] for name in names), strict=True)]
-        if len(set(zip(keys, values, strict=True))) == len(keys):
+        distinguish = len(set(zip(keys, values, strict=True))) == len(keys)
+        if distinguish and all(map(may_be_key, names)):
             at = dict(zip(conflicts.tolist(), values, strict=True))
             pair = {row: at[row] for row in _pair(keys, conflicts)}
             raise _too_small(sheet, names, pair, card_id, days, market, currency)
@@ -181,11 +187,10 @@ def _lasts(
 
 def _days_of(group: NDArray[np.int64], days: NDArray[np.datetime64]) -> NDArray[np.int64]:
     """Return on how many days [m] there are rows of each row's group."""
-    index = np.unique(group, return_inverse=True)[1]
-    day = np.unique(days, return_inverse=True)[1]
-    width = int(day.max()) + 1
-    counts: NDArray[np.int64] = np.bincount(np.unique(index * width + day) // width)[index]
-    return counts
+    table = pa.table({"group": group, "day": days.astype(np.int64)})
+    found = table.group_by("group").aggregate([("day", "count_distinct")])
+    row = pc.index_in(pa.array(group), value_set=found["group"].combine_chunks())
+    return np.asarray(found["day_count_distinct"].take(row))
 
 
 def _too_small(
