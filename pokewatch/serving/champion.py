@@ -2,20 +2,18 @@
 
 With the argument `canary` it is the challenger that a deploy or an experiment gives traffic.
 
-Unless registry and book are on this machine, that runs in a short-lived subprocess. Importing
-MLflow takes about 90 MB and several seconds, which a serving process and each of its workers would
-otherwise hold for good, and a subprocess can be killed when the registry hangs.
+Unless registry and book are on this machine, that runs in a short-lived process: see
+`registry_process`.
 """
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 
-from pokewatch.errors import PokeWatchError, RegistryError
+from pokewatch.errors import PokeWatchError
 from pokewatch.registry import CANARY, CHAMPION, RegisteredModel, Registry
 from pokewatch.serving.monitoring_figures import MONITORING_KEY
+from pokewatch.serving.registry_process import answering, ask_registry
 from pokewatch.settings import RegistrySettings
 from pokewatch.valuation.book.copies import copy_of
 
@@ -67,23 +65,11 @@ def _on_this_machine(market: str, alias: str) -> FetchedVersion | None:
 
 
 def _fetch_in_process(seconds: float, market: str, alias: str) -> FetchedVersion:
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "pokewatch.serving.champion", alias],
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-            env={**os.environ, RegistrySettings.variable("market"): market},
-        )
-    except subprocess.TimeoutExpired:
-        raise RegistryError(f"the {alias} could not be fetched within {seconds:g} s") from None
-    if done.returncode != 0:
-        raise RegistryError(
-            done.stderr.strip().rpartition("\n")[2]
-            or f"fetching the {alias} failed with exit code {done.returncode}"
-        )
-    return FetchedVersion(**json.loads(done.stdout.strip().rpartition("\n")[2]))
+    failure = f"the {alias} could not be fetched"
+    found = ask_registry(
+        "pokewatch.serving.champion", alias, seconds=seconds, failure=failure, market=market
+    )
+    return FetchedVersion(**found)
 
 
 def _fetch(alias: str) -> FetchedVersion:
@@ -103,13 +89,9 @@ def _fetched(registry: Registry, model: RegisteredModel, state: str) -> FetchedV
 
 
 def main(alias: str = CHAMPION) -> None:
-    """Print the version, or exit with the reason as the last line of standard error."""
-    os.nice(10)  # importing MLflow keeps a CPU busy for seconds; requests have priority
-    try:
-        found = _fetch(alias)
-    except PokeWatchError as error:
-        sys.exit(" ".join(str(error).split()))
-    sys.stdout.write(json.dumps(asdict(found)) + "\n")
+    """Print the version behind an alias, with its book downloaded."""
+    with answering():
+        sys.stdout.write(json.dumps(asdict(_fetch(alias))) + "\n")
 
 
 if __name__ == "__main__":

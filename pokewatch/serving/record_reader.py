@@ -3,10 +3,7 @@
 import hashlib
 import io
 import logging
-import os
 import re
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Literal
@@ -16,7 +13,8 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from pokewatch.csv_cells import safe_cell
-from pokewatch.errors import TrackRecordError
+from pokewatch.errors import RegistryError, TrackRecordError
+from pokewatch.serving.registry_process import ask_registry
 from pokewatch.settings import RegistrySettings
 from pokewatch.valuation.book import BookFacts
 from pokewatch.valuation.track_record import DOCUMENT, FORECAST_SCHEMA, TrackRecord, read_record
@@ -131,22 +129,17 @@ def restore_in_background(facts: BookFacts, market: str) -> None:
 
 
 def _restore(facts: BookFacts, market: str) -> None:
-    command = [sys.executable, "-m", "pokewatch.serving.record_store", facts.source, facts.market]
-    environment = {**os.environ, RegistrySettings.variable("market"): market}
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_RESTORE_SECONDS,
-            check=False,
-            env=environment,
+        ask_registry(
+            "pokewatch.serving.record_store",
+            facts.source,
+            facts.market,
+            seconds=_RESTORE_SECONDS,
+            failure="not restored",
+            market=market,
         )
-        cause = done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
-    except subprocess.TimeoutExpired:
-        cause = f"not restored within {_RESTORE_SECONDS:g} s"
-    if cause:
-        logger.warning("the track record of %s cannot be restored: %s", facts.market, cause)
+    except RegistryError as error:
+        logger.warning("the track record of %s cannot be restored: %s", facts.market, error)
 
 
 def _safe(texts: pa.Array) -> pa.Array:

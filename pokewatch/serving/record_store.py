@@ -3,12 +3,11 @@
 The registry's copy is a document and a file for each month, artifacts of MLflow runs; the state of
 the registered model says which document is the newest. Machines that share no disk with the flows
 restore it from there: `python -m pokewatch.serving.record_store SOURCE MARKET` does, in a process
-of its own, because importing MLflow takes seconds and about 90 MB.
+of its own (see `registry_process`).
 """
 
 import hashlib
 import json
-import os
 import re
 import sys
 import tempfile
@@ -17,9 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pokewatch.atomic_file import atomic_file
-from pokewatch.errors import PokeWatchError, TrackRecordError
+from pokewatch.errors import TrackRecordError
 from pokewatch.registry import Registry
 from pokewatch.registry_client import download
+from pokewatch.serving.registry_process import answering
 from pokewatch.settings import Home
 from pokewatch.valuation.track_record import (
     MonthFile,
@@ -121,17 +121,11 @@ class RecordStore:
             return download(client, run_id, name, scratch).read_bytes()
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Restore the record of a source and its market.
-
-    Exit with the reason as the last line of standard error if it fails.
-    """
-    os.nice(10)  # importing MLflow keeps a CPU busy for seconds; requests have priority
-    try:
-        RecordStore(Registry(), *arguments).restore()
-    except PokeWatchError as error:
-        sys.exit(" ".join(str(error).split()))
+def main(source: str, market: str) -> None:
+    """Restore the record of a source and its market."""
+    with answering():
+        RecordStore(Registry(), source, market).restore()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -52,10 +52,15 @@ def test_a_process_prints_them(registry_home: Path, tmp_path: Path) -> None:
     register("simulated-1", tmp_path / "a")
     command = [sys.executable, "-m", "pokewatch.serving.markets"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == '["simulated-1"]'
+    assert done.stdout == '["simulated-1"]\n'
 
 
-def test_a_registry_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_says_why_a_registry_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert markets_to_serve(60) == [""]
+    (message,) = caplog.messages
+    assert message.startswith("the markets in the registry cannot be listed: ")
+    assert "Connection refused" in message
