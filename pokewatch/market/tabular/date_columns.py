@@ -5,7 +5,7 @@ The order of day and month is found from the whole column.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -30,6 +30,7 @@ from pokewatch.market.tabular.numbers import STRAY, is_placeholder
 from pokewatch.market.tabular.sheet import TableError
 
 Moments = NDArray[np.datetime64]
+IsGood = Callable[[DateCell], bool]
 _MONTHS = 12
 _LEAST_EXCHANGED = 3  # dates, and texts, that are hardly so by chance
 _NAT = np.datetime64("NaT", "us")
@@ -244,34 +245,40 @@ def _check_exchanged(cells: Coded, parsed: Sequence[DateCell | None], name: str)
         )
 
 
-def _without_strays(cells: Coded, parsed: list[DateCell | None]) -> list[DateCell | None]:
-    """Return the dates without those of few rows, at most one in fifty, that are errors.
-
-    Their order of day and month is not that of the others, or may be any, beside dates that can be
-    read in one way alone.
-    """
+def _without_strays(cells: Coded, parsed: Sequence[DateCell | None]) -> list[DateCell | None]:
+    """Return the dates without those of few rows, at most one in fifty, that are errors."""
     rows = np.bincount(cells.code[cells.code >= 0], minlength=len(parsed)).tolist()
     dates = [(cell, count) for cell, count in zip(parsed, rows, strict=True) if cell is not None]
     orders = order_of(cell for cell, _ in dates)
-    counts = Counter[Order | bool]()
+    is_good = _same_under(orders, dates) if orders else _in_usual_order(dates)
+    return [cell if cell is not None and is_good(cell) else None for cell in parsed]
 
-    def is_clear(cell: DateCell) -> bool:
+
+def _same_under(orders: frozenset[Order], dates: Sequence[tuple[DateCell, int]]) -> IsGood:
+    """Return whether `orders` read a date as one day; any date is good if many are not."""
+
+    def is_same(cell: DateCell) -> bool:
         return len({cell.moments[order] for order in orders}) == 1
 
+    same = sum(count for cell, count in dates if is_same(cell))
+    others = sum(count for _, count in dates) - same
+    return is_same if others * STRAY <= same else lambda _: True
+
+
+def _in_usual_order(dates: Sequence[tuple[DateCell, int]]) -> IsGood:
+    """Return whether a date can be read in the order of nearly all; any is good without one.
+
+    The order is found from the dates that only one order reads.
+    """
+    counts = Counter[Order]()
     for cell, count in dates:
-        if orders:
-            counts[is_clear(cell)] += count
-        elif len(cell.moments) == 1:
+        if len(cell.moments) == 1:
             counts[next(iter(cell.moments))] += count
-    if not counts or len(orders) == 1:
-        return parsed
+    if not counts:
+        return lambda _: True
     usual, most = counts.most_common(1)[0]
-    if (counts.total() - most) * STRAY > most or usual is False:
-        return parsed
-    return [
-        cell if cell and (is_clear(cell) if orders else usual in cell.moments) else None
-        for cell in parsed
-    ]
+    few = (counts.total() - most) * STRAY <= most
+    return lambda cell: not few or usual in cell.moments
 
 
 def _contradiction(cells: Coded, parsed: Sequence[DateCell | None], name: str) -> Order:
