@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Unpack
 
 from pokewatch.errors import SettingsError
 from pokewatch.market.collect import collect, requested_days
@@ -11,7 +12,7 @@ from pokewatch.market.completion import completed, completed_rejected, games_of_
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.merge import merge_cards
-from pokewatch.market.sources import open_source
+from pokewatch.market.sources import SourceOptions, open_source
 from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline.collect import Collected
 from pokewatch.pipeline.storage import save_lake
@@ -30,20 +31,12 @@ def months(start: date, end: date) -> list[Month]:
     return found
 
 
-def collect_month(
-    source: str,
-    month: Month,
-    *,
-    cards: int = 1000,
-    seed: int = 0,
-    path: Path | None = None,
-    categories: str | None = None,
-) -> str | None:
+def collect_month(source: str, month: Month, **options: Unpack[SourceOptions]) -> str | None:
     """Collect one month into a separate lake.
 
     Return the version of that lake, None if no day passed its checks.
     """
-    opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
+    opened = open_source(source, **options)
     home = Home.read().home
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".month-", dir=home) as scratch:
@@ -53,19 +46,13 @@ def collect_month(
 
 
 def merge_months(
-    source: str,
-    versions: Sequence[str | None],
-    *,
-    cards: int = 1000,
-    seed: int = 0,
-    path: Path | None = None,
-    categories: str | None = None,
+    source: str, versions: Sequence[str | None], **options: Unpack[SourceOptions]
 ) -> Collected:
     """Merge the months into the lake of `source` and store it with `save_lake`.
 
     Days that are already in the lake are not changed, except for games that they lack.
     """
-    opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
+    opened = open_source(source, **options)
     lake = Lake(Home.read().lakes / opened.lake_name)
     LatestVersions().restore(lake)
     before = lake.days()

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow.compute as pc
 
@@ -14,7 +13,7 @@ from pokewatch.market.collect import collect, requested_days
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.quality.days import QualityThresholds, check_days
-from pokewatch.market.sources import open_source
+from pokewatch.market.sources import SourceOptions, open_source
 from pokewatch.pipeline.storage import open_raw_lake, save_lake
 from pokewatch.registry import Registry, change_key
 from pokewatch.settings import Home, QualitySettings
@@ -43,11 +42,8 @@ def collect_prices(
     start: date | None = None,
     end: date | None = None,
     days: int | None = None,
-    cards: int = 1000,
-    seed: int = 0,
-    path: Path | None = None,
-    categories: str | None = None,
     needed: int = 1,
+    **options: Unpack[SourceOptions],
 ) -> Collected:
     """Collect the requested days into the lake of `source` and store it with `save_lake`.
 
@@ -56,7 +52,7 @@ def collect_prices(
     prices alone. Raise SettingsError, with nothing collected, if fewer days than `needed` are
     requested of a lake that has more.
     """
-    opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
+    opened = open_source(source, **options)
     lake = Lake(Home.read().lakes / opened.lake_name)
     LatestVersions().restore(lake)
     wanted = requested_days(opened, start, end, days)

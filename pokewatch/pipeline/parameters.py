@@ -4,12 +4,12 @@ Each raises SettingsError with the option, the value and which values are valid.
 """
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from typing import Unpack
 
 from pokewatch.contract import parse_iso_day
 from pokewatch.errors import SettingsError
 from pokewatch.market.markets import require_id
-from pokewatch.market.sources import SOURCES, Source, open_source
+from pokewatch.market.sources import SOURCES, Source, SourceOptions, open_source
 from pokewatch.market.sources.games import categories_of
 from pokewatch.market.sources.simulated import MOST_CARDS, MOST_SEED
 from pokewatch.settings import MarketSettings, listed
@@ -105,15 +105,12 @@ def require_markets(text: str) -> list[str]:
 def check_machine(
     source: str,
     *,
-    cards: int,
-    seed: int,
-    path: Path | None,
-    categories: str | None = None,
     first: date | None = None,
     last: date | None = None,
+    **options: Unpack[SourceOptions],
 ) -> None:
     """Check that the source can be opened on this machine and may have the requested days."""
-    opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
+    opened = open_source(source, **options)
     check_days(opened, first, last)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import pyarrow as pa
 
@@ -103,6 +103,15 @@ class Source(ABC):
 
 
 SOURCES = ("simulated", "tcgcsv", "pokemon_price_tracker", "file")
+
+
+class SourceOptions(TypedDict, total=False):
+    """The options of `open_source`, for functions that pass them on."""
+
+    cards: int
+    seed: int
+    path: Path | None
+    categories: str | None
 
 
 def open_source(
