@@ -1,9 +1,10 @@
-"""Removals in progress at a remote, which those who may count on the removed files wait for.
+"""Removals in progress at a remote. Whoever may rely on the removed files waits for their end.
 
-A removal is announced before it looks at what is in use, by an empty file: there may be no room for
-another one. One that is not written again for a minute has been killed.
+A removal is announced before it looks at what is in use. The file that announces it is empty, as
+there may be no room for another one. If it is not written again for a minute, the removal has been
+killed.
 
-    <folder>/<name>     a removal in progress, written again as long as it lasts
+    <folder>/<name>     a removal in progress, written again and again until it ends
 """
 
 import logging

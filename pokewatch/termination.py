@@ -1,4 +1,4 @@
-"""Ending by SIGTERM or SIGHUP as by Ctrl-C: with what there is to undo or to end before."""
+"""SIGTERM and SIGHUP end a process as Ctrl-C does: after it has undone and ended what it must."""
 
 import signal
 import socket
@@ -43,9 +43,9 @@ def ending_raises() -> Iterator[None]:
 
 @contextmanager
 def ending_delayed() -> Iterator[None]:
-    """Handle a signal that would end the process after the block, as Ctrl-C, not within it.
+    """Delay signals that would end the process, such as that of Ctrl-C, until after the block.
 
-    What the block starts can then be ended, too.
+    What the block starts can then be ended too.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -276,7 +276,7 @@ def test_a_name_that_no_section_has_is_named_with_the_one_that_was_meant(
     file = home / "settings.env"
     file.write_text("POKEWATCH_GATEWAY_PROT=1\nPOKEMON_PRICES_API_KEY=secret\nAWS_REGION=x\n")
     found = unknown_names()
-    ignored = "is no setting, and is ignored"
+    ignored = "is not a setting and is ignored"
     assert found == [
         f"POKEWATCH_PAGE in the environment {ignored}: did you mean POKEWATCH_PAGES?",
         f"POKEWATCH_QUITE_SOMETHING_ELSE in the environment {ignored}: the settings are listed in "

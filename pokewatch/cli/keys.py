@@ -119,7 +119,7 @@ def _printer(as_json: bool) -> "Callable[[NewKey], None]":
             print_json({**asdict(new), **times}) if as_json else print_text(new.key)
         except BrokenPipeError as error:
             sys.stdout = None  # otherwise Python writes the rest once more as it exits
-            raise OutputError("the reader of standard output has gone; no key was made") from error
+            raise OutputError("standard output was closed; no key was created") from error
 
     return show
 

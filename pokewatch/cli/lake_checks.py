@@ -46,10 +46,10 @@ def _lake(lake: "Lake") -> Finding:
     )
     if days[-1] > now.date():
         remedy = (
-            "set the clock of this machine, or delete the days to come from "
+            "set the clock of this machine, or delete the future days from "
             f"{lake.raw / 'prices'}: the pipeline refuses them"
         )
-        return Finding(name, "fault", f"{detail}, a day to come", remedy)
+        return Finding(name, "fault", f"{detail}, in the future", remedy)
     if hours > MAX_DATA_AGE_HOURS:
         remedy = f"{collect} fetches the missing days"
         if lake.root.name.startswith("file-"):

@@ -73,7 +73,7 @@ def first_registry() -> "Registry":
 def valued_registries() -> list["Registry"]:
     """Return the registry of the market chosen, else of every market that has a champion.
 
-    Where none has, it is that of a home of one market.
+    If none has one, return that of a home of one market.
     """
     from pokewatch.registry import Registry
     from pokewatch.settings import RegistrySettings

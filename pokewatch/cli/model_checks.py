@@ -75,7 +75,7 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
         detail += f", which ended {age_in_words(hours)} ago"
         yield Finding(name, "warning", detail, run)
     elif hours < -_DAY_HOURS:
-        detail += ", a day to come, until which no run may replace it: the clock was ahead"
+        detail += ", in the future: no run may replace it until then. The clock was ahead"
         yield Finding(name, "warning", detail, f"once the clock is right: {run} --replace true")
     else:
         yield Finding(name, "ok", detail)

@@ -106,7 +106,7 @@ def warn_of_old_prices(
 ) -> None:
     """Write a warning if the newest prices are more than MAX_DATA_AGE_HOURS old.
 
-    Their market is that of a registry, and the id of it: see `pipeline_command`.
+    `market` and `valued` are as for `pipeline_command`.
     """
     hours = data_age_hours(last_day, now or datetime.now(UTC))
     if hours > MAX_DATA_AGE_HOURS:

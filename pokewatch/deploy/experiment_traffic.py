@@ -1,10 +1,10 @@
 """A share of the callers for the challenger of an experiment, for days.
 
-What it is to be is in the record of the experiment, and `reconcile` makes it so: with the version
-of the challenger that is compared with the champion, under the lock of deploys, by the plans that
-a deploy's own canary uses. There is one canary at a time, and a deploy comes first: it takes the
-experiment's away, and after it the experiment goes on with the next version. The name by which
-callers are assigned stays, and so do they.
+The record of the experiment says which share it should be, and `reconcile` makes it so: under the
+lock of deploys, by the plans that the canary of a deploy uses too, with the version of the
+challenger that is compared with the champion. There is one canary at a time, and a deploy comes
+first: it ends the experiment's, which goes on with the next version afterwards. Callers are
+assigned by a name that does not change, so they stay in their arm.
 """
 
 import logging
@@ -110,7 +110,7 @@ class ExperimentTraffic:
             self._report(running, "its challenger answers no callers", str(error))
 
     def _wanted(self) -> tuple[Experiment, str] | None:
-        """Return the experiment that is to have callers and the version for them, or None."""
+        """Return the experiment that should have callers, and the version for them, or None."""
         experiment, champion = self._records.running(), self._registry.find()
         if experiment is None or champion is None or not experiment.has_traffic:
             return None

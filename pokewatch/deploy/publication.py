@@ -18,7 +18,7 @@ logger = logging.getLogger("pokewatch.monitoring")
 
 _TIMEOUT = 2.0
 _POLLS = 2  # of a gateway: the first of them may have begun before the change
-# Why a plan ends that another one replaces, or that is to go on: no check has failed.
+# Why a plan ends although no check has failed: another one replaces it, or it goes on later.
 REPLACED = "another plan takes its place"
 
 Replicas = Callable[[], Sequence[str]]
@@ -46,9 +46,9 @@ class Publication:
         self._challenger = challenger_model(registry.market)
 
     def publish(self, plan: CanaryPlan) -> list[str]:
-        """Have every MLServer load the version with a plan. Return the addresses of those.
+        """Have every MLServer load the version with a plan. Return the addresses of those that do.
 
-        One that cannot is left out if it has been stopped, else raise DeployError.
+        Raise DeployError if one cannot; one that has been stopped is left out.
         """
         self._check_lock()
         self._registry.set_state(CANARY, plan.to_state())

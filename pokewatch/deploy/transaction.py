@@ -157,7 +157,7 @@ class DeployTransaction:
         Return what was done, "" for nothing.
         """
         done = self._traffic.reconcile()
-        self._end(self._lock.number, done or "nothing was to be done")
+        self._end(self._lock.number, done or "there was nothing to do")
         return done
 
     def settle(self, record: DeployRecord) -> None:
@@ -209,7 +209,7 @@ class DeployTransaction:
     def _undo(self, move: _Move, *, go_on: bool) -> str:
         """Restore the former champion, and with `go_on` the callers of an experiment.
 
-        A process that is to end leaves these to the next deploy or monitoring run.
+        A process that is about to end leaves these to the next deploy or monitoring run.
         """
         former = move.before.champion
         self._traffic.end(move.decision or f"the deploy of version {move.version} was undone")

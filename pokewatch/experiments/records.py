@@ -42,10 +42,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """The share of callers that the challenger answers, until a Unix time at the longest.
+    """The share of callers that the challenger answers, until a Unix time at the latest.
 
     `run` counts how often the experiment was given traffic: each time callers are assigned anew.
-    `ended` says why it was taken away, "" while it was not.
+    `ended` says why it was taken away, "" as long as it was not.
     """
 
     run: int

@@ -13,7 +13,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class DayResult:
-    """The forecasts of champion and challenger from the prices of one day, and what came.
+    """The forecasts of champion and challenger from the prices of one day, and their outcome.
 
     `z` and `scale` are the scaled difference and its denominator, see `sequential`; `z` is None
     where the forecasts were equal, or the day is `excluded` for a reason, "" where there is none.

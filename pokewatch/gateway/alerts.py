@@ -105,8 +105,8 @@ class Alerts:
             of = self._of(backend)
             yield Alert(
                 f"The model server{of} cannot be used: {problem.detail}",
-                "Pages and answers are from memory for a while, and then missing. Start MLServer, "
-                "or look into its log",
+                "Pages and answers come from the cache for a while, then stop. Start MLServer, or "
+                "look in its log",
                 "MLServerDown",
             )
         (family,) = self._metrics.upstream_state.collect()
@@ -115,7 +115,7 @@ class Alerts:
                 yield Alert(
                     f"Calls of {sample.labels['upstream']} to the model server keep failing and "
                     "are held back",
-                    "Look into MLServer's log; calls are tried again by themselves",
+                    "Look in MLServer's log; calls are retried automatically",
                     "BreakerOpen",
                 )
 
@@ -126,7 +126,7 @@ class Alerts:
             yield Alert(
                 f"{hour.failed:,.0f} of the {hour.valid:,.0f} requests of the last hour failed "
                 "(5xx)",
-                "Look for their causes in the gateway's log; if it began with a deploy, roll back",
+                "Look for the causes in the gateway's log; if it began with a deploy, roll back",
                 "AvailabilityBurnFast",
             )
         slow = _ratio(hour.slow, hour.timed), _ratio(minutes.slow, minutes.timed)
@@ -157,8 +157,8 @@ class Alerts:
         if age > MAX_DATA_AGE_HOURS:
             yield Alert(
                 f"The newest prices{of} are of {served.last_day}, which ended "
-                f"{age_in_words(age)} ago; more than {MAX_DATA_AGE_HOURS} hours are too many",
-                "Signals may be wrong. Look why the last run brought no prices",
+                f"{age_in_words(age)} ago; the limit is {MAX_DATA_AGE_HOURS} hours",
+                "Signals may be wrong. Find out why the last run brought no prices",
                 "StaleData",
                 # The card that Metaflow shows is of the newest run, of whichever market.
                 "pokewatch doctor" if several else "pokewatch pipeline card view validate",
@@ -167,7 +167,7 @@ class Alerts:
         if hours > MAX_BOOK_AGE_HOURS:
             yield Alert(
                 f"The price book{of} was made {age_in_words(hours)} ago: the daily run is missing",
-                "Look why it failed or was stopped by a check, and run it again",
+                "Find out why it failed or was stopped by a check, then run it again",
                 "PipelineMissing",
                 pipeline_command(backend.name, backend.id),
             )
@@ -179,21 +179,21 @@ class Alerts:
     def _keys_and_limits(self) -> Iterator[Alert]:
         if not self._keys.current:
             yield Alert(
-                "The API keys cannot be read: changes of keys have no effect, and soon all "
-                "requests with a key are refused",
+                "The API keys cannot be read: changes to keys have no effect, and soon all "
+                "requests with a key will be refused",
                 "Restore the key store; the gateway's log has the cause",
             )
         keyless = self._since(600.0).keyless
         if keyless > MAX_KEYLESS:
             yield Alert(
                 f"{keyless:,.0f} requests of the last ten minutes had no valid key",
-                "Somebody guesses, or a key has expired",
+                "Somebody is guessing keys, or a key has expired",
                 "KeyGuessing",
                 "pokewatch keys list",
             )
         if self._since(MINUTES).fallbacks:
             yield Alert(
-                "Redis does not answer: each gateway counts the limits of keys by itself",
+                "Redis does not answer: each gateway applies the rate limits on its own",
                 "Start Redis, or correct POKEWATCH_REDIS_URL",
             )
 

@@ -9,8 +9,8 @@ from pokewatch.errors import SettingsError
 def listen(host: str, port: int, host_variable: str, port_variable: str) -> socket.socket:
     """Return a socket that listens at the first address of a host.
 
-    Raise SettingsError with the variable at fault where it cannot: the host is none of this
-    machine, or the port is taken or not allowed.
+    Raise SettingsError with the variable at fault if it cannot listen: the host is not an address
+    of this machine, or the port is taken or not allowed.
     """
     try:
         found = socket.getaddrinfo(

@@ -124,7 +124,7 @@ def absent_games(
 
 
 def _replaced(rows: pa.Table, catalog: pa.Table, games: Sequence[str], refresh: bool) -> pa.Array:
-    """Return the cards whose rows of before `rows` replace; a refresh replaces all of `games`."""
+    """Return the cards whose earlier rows `rows` replace; a refresh replaces all of `games`."""
     found = rows["card_id"].combine_chunks()
     return pa.concat_arrays([found, _card_ids(catalog, games)]) if refresh else found
 

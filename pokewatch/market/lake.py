@@ -11,8 +11,8 @@ A file that a failing disk has damaged is moved to the same place below `damaged
 be restored or collected again.
 
 The folder of a day is not called `date=YYYY-MM-DD`: readers such as `pandas.read_parquet` would
-make a second `date` of it, as text, and fail. Lakes and versions of before have such folders.
-They are read, and renamed when a writer next locks the lake.
+make a second `date` of it, as text, and fail. Earlier lakes and versions have such folders. They
+are read, and renamed when a writer next locks the lake.
 """
 
 import contextlib

@@ -135,7 +135,7 @@ def _days_of(paths: Iterable[Path]) -> set[str]:
 
 
 def _day_of(part: Path) -> str:
-    return part.parent.name.removeprefix("date=")  # as in versions of before
+    return part.parent.name.removeprefix("date=")  # as in earlier versions
 
 
 def _add_days(lake: Lake, stored: Path, days: Collection[str]) -> None:

@@ -38,7 +38,7 @@ class RecentSaves:
     def recorded(self, since: datetime) -> set[str]:
         """Return the names of the files of the versions saved since then, and of their lists.
 
-        Raise ValueError for a damaged record, which says nothing of what it keeps.
+        Raise ValueError for a damaged record: what it keeps is not known.
         """
         found = set[str]()
         for path in list_folder(self._files, self._saves):

@@ -95,14 +95,14 @@ def child_environment() -> dict[str, str]:
 
 @contextmanager
 def child_run(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """Start a run, and wait for its end. If this process is ended before, so is the run."""
+    """Start a run, and wait for its end. If this process is ended first, the run is too."""
     with ending_raises(), ExitStack() as stack:
 
         def end_child(error: type[BaseException] | None, *_: object) -> None:
             if error is not None:
                 child.terminate()
 
-        with ending_delayed():  # until the child would be ended, too
+        with ending_delayed():  # until the child would be ended too
             child = subprocess.Popen(command, env=child_environment(), **options)
             stack.enter_context(child)
             stack.push(end_child)

@@ -216,7 +216,7 @@ def _why(
         return f"failed: {names}; the incoming prices are at fault, and retraining would not help"
     if not any(check.judged for check in found.checks):
         return "nothing can be judged yet"
-    return "every check passed that could be judged"
+    return "every check that could be judged passed"
 
 
 def _log(registry: Registry, champion: RegisteredModel, found: Measurement) -> None:

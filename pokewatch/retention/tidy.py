@@ -60,7 +60,7 @@ def tidy(
 
 def _books_and_data(now: datetime, keep: timedelta, dry_run: bool) -> Iterator[Removed]:
     registry = Registry()
-    if registry.branch:  # it may look at production's models, and change nothing of them
+    if registry.branch:  # it may read production's models, but must not change them
         return
     settings, retained = RegistrySettings.read(), list[ListedVersion]()
     for model, books in registered_books(registry).items():

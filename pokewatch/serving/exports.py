@@ -35,7 +35,7 @@ from pokewatch.wording import counted
 
 logger = logging.getLogger("pokewatch.serving")
 
-WAIT_SECONDS = 4.0  # for a file that is being made, before the answer is to come again
+WAIT_SECONDS = 4.0  # for a file that is being made; then the client is asked to try again
 _MAX_WAITING = 4  # files to be made
 _ALWAYS_KEPT = 2  # the files used last
 _MIB = 1_048_576

@@ -31,7 +31,7 @@ class Home(Section):
         return home.expanduser().absolute()
 
     def make(self) -> Path:
-        """Create the folder, accessible to this user only; one of before is made so.
+        """Create the folder, accessible to this user only; an existing one is made so.
 
         Raise OSError, and SettingsError for a path that DVC or MLflow would misread.
         """

@@ -57,7 +57,7 @@ class RegistrySettings(Section):
     def market_of(self, registered_model: str) -> str | None:
         """Return the market of a registered model, "" for one that is not named.
 
-        None if the model is none of PokeWatch.
+        None if the model does not belong to this installation.
         """
         pattern = f"{re.escape(self.model_name)}(?:-({MARKET_PATTERN}))?"
         found = re.fullmatch(pattern, registered_model)

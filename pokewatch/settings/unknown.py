@@ -72,4 +72,4 @@ def _near(name: str, known: set[str]) -> str | None:
 def _text(name: str, place: str, known: set[str]) -> str:
     near = _near(name, known)
     hint = f"did you mean {near}?" if near else "the settings are listed in docs/settings.md"
-    return f"{name} in {place} is no setting, and is ignored: {hint}"
+    return f"{name} in {place} is not a setting and is ignored: {hint}"

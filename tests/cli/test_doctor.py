@@ -93,7 +93,7 @@ def test_prices_of_a_day_to_come_are_a_fault(
     monkeypatch.setattr("pokewatch.cli.lake_checks.datetime", Earlier)
     findings = {finding["name"]: finding for finding in json.loads(run("doctor", "--json").stdout)}
     found = findings["prices: simulated-120-0"]
-    assert (found["state"], "a day to come" in found["detail"]) == (state, state == "fault")
+    assert (found["state"], "in the future" in found["detail"]) == (state, state == "fault")
     assert found["remedy"].startswith("set the clock" * ahead)
 
 
@@ -111,7 +111,7 @@ def test_the_doctor_warns_of_a_champion_of_a_day_to_come(
     monkeypatch.setattr("pokewatch.cli.model_checks.datetime", Earlier)
     findings = {finding["name"]: finding for finding in run_json("doctor")}
     found = findings["champion"]
-    assert (found["state"], "a day to come" in found["detail"]) == (state, state == "warning")
+    assert (found["state"], "in the future" in found["detail"]) == (state, state == "warning")
     assert found["remedy"].endswith("pokewatch pipeline run --replace true" * ahead)
 
 
@@ -243,10 +243,10 @@ def test_the_doctor_warns_of_misspelt_settings(home: Path, monkeypatch: pytest.M
     warned = [each for each in json.loads(run("doctor", "--json").stdout) if each["remedy"]]
     (found,) = [each for each in warned if each["name"] == "settings"]
     assert found["state"] == "warning"
-    assert found["detail"] == "POKEWATCH_PAGE in the environment is no setting, and is ignored"
+    assert found["detail"] == "POKEWATCH_PAGE in the environment is not a setting and is ignored"
     assert found["remedy"] == "did you mean POKEWATCH_PAGES?"
     collected = run("collect", "--cards", "120", "--days", "1")
-    assert "warning: POKEWATCH_PAGE in the environment is no setting" in collected.stderr
+    assert "warning: POKEWATCH_PAGE in the environment is not a setting" in collected.stderr
 
 
 def test_the_doctor_names_a_settings_file_with_a_colon_in_its_path(
@@ -259,7 +259,7 @@ def test_the_doctor_names_a_settings_file_with_a_colon_in_its_path(
     warned = [each for each in json.loads(run("doctor", "--json").stdout) if each["remedy"]]
     (found,) = [each for each in warned if each["name"] == "settings"]
     file = home / "settings.env"
-    assert found["detail"] == f"POKEWATCH_PAGE in {file} is no setting, and is ignored"
+    assert found["detail"] == f"POKEWATCH_PAGE in {file} is not a setting and is ignored"
     assert found["remedy"] == "did you mean POKEWATCH_PAGES?"
 
 

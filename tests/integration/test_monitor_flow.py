@@ -37,7 +37,7 @@ def test_it_notices_a_changed_market_and_runs_the_pipeline(
             tmp_path, "run", *MARKET, "--to", QUIET.isoformat(), flow=MONITOR, **settings
         )
         assert quiet.returncode == 0, quiet.stdout
-        assert "retrained: no; every check passed that could be judged" in quiet.stdout
+        assert "retrained: no; every check that could be judged passed" in quiet.stdout
         detected = run_flow(
             tmp_path, "run", *MARKET, "--to", days[-1].isoformat(), flow=MONITOR, **settings
         )

@@ -189,8 +189,8 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sort: Annotated[
         ChangesSort,
         Meta(
-            description="What the largest comes first of: the change as a fraction (`change`) or "
-            "in money (`amount`), or the latest price (`price`)."
+            description="What the cards are sorted by, the largest first: the change as a "
+            "fraction (`change`) or in money (`amount`), or the latest price (`price`)."
         ),
     ] = "change"
     limit: Annotated[int, _Limit, Meta(description="The maximum number of cards each way.")] = (

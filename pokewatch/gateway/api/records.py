@@ -98,7 +98,7 @@ async def _piece(market: MarketBackend, payload: dict[str, Any], headers: bytes)
         return await market.records.send(path, _encode(payload), headers)
     except RefusedError:
         # A newer record may have replaced it, or another replica may not have it yet.
-        raise unavailable(f"{payload['name']} is not there any more: try again", 5) from None
+        raise unavailable(f"{payload['name']} no longer exists: try again", 5) from None
 
 
 async def _parts(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -40,9 +40,9 @@ class CanaryState(msgspec.Struct, frozen=True):
     ]
     champion: ModelVersion | None
     challenger: Annotated[
-        ModelVersion | None, Meta(description="null while it does not answer: the champion does.")
+        ModelVersion | None, Meta(description="Null while it does not answer: the champion does.")
     ]
-    checks: Annotated[list[CanaryCheck], Meta(description="Those of this process of the gateway.")]
+    checks: Annotated[list[CanaryCheck], Meta(description="Its checks in this process.")]
 
 
 class MarketState(msgspec.Struct, frozen=True):

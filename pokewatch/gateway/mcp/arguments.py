@@ -67,7 +67,7 @@ def in_arguments(detail: str) -> str:
 def reject_boolean(value: Any) -> Any:
     """Return a value that is to become a number. Pydantic takes true to be 1."""
     if isinstance(value, bool):
-        raise PydanticCustomError("float_type", "a boolean is no number")
+        raise PydanticCustomError("float_type", "a boolean is not a number")
     return value
 
 

@@ -196,7 +196,7 @@ class Tools:
         return await self._answer(found, {"price": price, **cards}, notes)
 
     async def track_record(self, market: OneMarket = None) -> Json:
-        """Tell how good the fair prices have been: past forecasts against what came.
+        """Tell how good the fair prices have been: past forecasts against the prices that followed.
 
         Before the first forecast has its outcome, the evaluation of the model being served.
         """

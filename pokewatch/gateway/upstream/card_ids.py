@@ -19,7 +19,7 @@ _MAX_HEAD = 4_096
 class CardIds:
     """The cards of a market, read again when another version of its model or data is served.
 
-    The last ones stay while the model server is away. `known` is False before the first.
+    The last ones stay while the model server is down. `known` is False before the first.
     """
 
     def __init__(self, upstream: V2Client, catalog: str) -> None:

@@ -78,9 +78,9 @@ def _missed_card(miss: RecordMiss, known: CardName | None) -> CardName:
 def open_forecasts(
     issues: Sequence[RecordIssue], measured_on: str | None
 ) -> tuple[OpenForecasts, OpenForecasts]:
-    """Return the forecasts whose day is to come, and those whose day passed without prices.
+    """Return the forecasts whose day has not come, and those whose day passed without prices.
 
-    A day that nobody collected may never get any: it is no day to wait for.
+    A day that nobody collected may never get prices, so it is not waited for.
     """
     until = measured_on or ""
     waiting = [each for each in issues if each.due_on > until]

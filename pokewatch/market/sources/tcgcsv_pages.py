@@ -154,7 +154,7 @@ class TcgcsvPages:
         except SourceError:
             return latest.date()
         day = parsing.day(page.body.strip())  # None: the page is absent
-        if day is None or day > now.date():  # a wrong year: no prices are of a day to come
+        if day is None or day > now.date():  # a wrong year: no prices are of a future day
             return latest.date()
         # A page older than the latest update says nothing about it, and is not requested again yet.
         return max(day, latest.date()) if page.fetched < latest.timestamp() else day

@@ -62,7 +62,7 @@ class PriceTable:
         """Yield how several rows of a card and day became one."""
         if self.superseded:
             yield (
-                f"up to {self.quotes_a_day} quotes a day, kept the last of each UTC day "
+                f"up to {self.quotes_a_day} quotes a day, the last of each UTC day is kept "
                 f"(earlier rows not used: {self.superseded:,})"
             )
         if self.repeated:

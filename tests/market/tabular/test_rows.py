@@ -111,7 +111,7 @@ def test_the_last_quote_of_a_day_counts(tmp_path: Path, content: str) -> None:
     assert found(table) == LAST_OF_BOTH
     refused = table.rejected["reason"].to_pylist()
     assert refused == (["market_price is not a number"] if ",no," in content else [])
-    assert "kept the last of each UTC day" in "\n".join(summary(table))
+    assert "the last of each UTC day is kept" in "\n".join(summary(table))
 
 
 def test_the_report_counts_the_quotes_of_a_day(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_the_report_counts_the_quotes_of_a_day(tmp_path: Path) -> None:
     assert {price for _, _, price in found(table)} == {1.23}
     assert len(found(table)) == 6
     assert list(table.merged()) == [
-        "up to 24 quotes a day, kept the last of each UTC day (earlier rows not used: 138)",
+        "up to 24 quotes a day, the last of each UTC day is kept (earlier rows not used: 138)",
         "rows merged with one that has all of their values: 1",
     ]
 

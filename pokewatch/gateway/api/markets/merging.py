@@ -80,7 +80,7 @@ async def movers_of_all(markets: Markets, query: MoversQuery, context: RequestCo
 async def _movers(
     backend: MarketBackend, call: CatalogCall, context: RequestContext
 ) -> Movers | ProblemError:
-    """Return the movers of a market, or the problem of one that is away. Raise ProblemError."""
+    """Return the movers of a market, or the problem of one that is down. Raise ProblemError."""
     try:
         reader = backend.for_request(context).reader
         headers = context.forwarded_headers()
