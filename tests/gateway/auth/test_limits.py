@@ -70,9 +70,18 @@ def test_a_clock_set_back_does_not_reset_the_limit() -> None:
     assert not limiter.count("a", Rate(2, 60)).allowed
 
 
-@pytest.mark.parametrize("text", ["100/minute", "1/second", "5/hour", "7/day"])
-def test_a_rate_is_parsed(text: str) -> None:
-    assert str(Rate.parse(text)) == text
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("100/minute", Rate(100, 60)),
+        ("1/second", Rate(1, 1)),
+        ("5/hour", Rate(5, 3_600)),
+        ("7/day", Rate(7, 86_400)),
+    ],
+)
+def test_a_rate_is_parsed_and_written(text: str, rate: Rate) -> None:
+    assert Rate.parse(text) == rate
+    assert str(rate) == text
 
 
 @pytest.mark.parametrize("text", ["", "100", "0/minute", "-1/minute", "1/week", "1.5/minute"])

@@ -7,6 +7,7 @@ import pytest
 from pokewatch.checks import Check, failures
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.gate import gate
+from pokewatch.valuation.evaluation.model_selection import excess_error
 from pokewatch.valuation.evaluation.runner import Evaluation
 from tests.valuation.evaluation.test_comparison import errors_of
 from tests.valuation.evaluation.test_model_selection import evaluation_of
@@ -71,6 +72,23 @@ def test_a_good_model_passes_every_check() -> None:
 def test_a_score_beyond_its_threshold_fails(scores: dict[str, Any], failed: str) -> None:
     checks = found(gate(candidate(**scores)))
     assert [name for name, passed in checks.items() if not passed] == [failed]
+
+
+@pytest.mark.parametrize("coverage", [0.875, 0.9375])
+def test_limits_are_inclusive(coverage: float) -> None:
+    """All numbers are exact in binary, and so are the limits."""
+    limits = GateSettings(
+        gate_interval_low=0.875, gate_interval_high=0.9375, gate_interval_rows=4096
+    )
+    check = gate(candidate(16, coverage_90=coverage, n=4096), settings=limits)[2]
+    assert (check.passed, check.threshold) == (True, "0.875 to 0.9375")
+    few = candidate(16, coverage_90=0.5, n=2048)
+    assert gate(few, settings=limits)[2].passed
+    champion = replace(candidate(error=0.9), model="median7")
+    excess = excess_error(candidate(error=0.95), champion)
+    assert excess is not None
+    limits = GateSettings(gate_champion_margin=excess.high)
+    assert gate(candidate(error=0.95), champion, limits)[-1].passed
 
 
 def test_nan_does_not_pass() -> None:
