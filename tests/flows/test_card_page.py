@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 from pokewatch.pipeline import plots
 from pokewatch.pipeline.vega_lite import Spec
 from tests.conftest import ROOT
-from tests.gateway.web.test_browser import browser
+from tests.gateway.web.browsing import browser
 
 __all__ = ["browser"]
 

@@ -17,7 +17,7 @@ from pokewatch.gateway.http.problems import KINDS
 from tests.conftest import ROOT
 from tests.gateway.conftest import Gateway
 from tests.gateway.http.test_cors import other_site
-from tests.gateway.web.test_browser import browser
+from tests.gateway.web.browsing import browser
 from tests.serving.server import Server
 from tests.tools import require_tool
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
-from tests.gateway.web.test_browser import browser
+from tests.gateway.web.browsing import browser
 from tests.serving.server import Server
 
 __all__ = ["browser"]

@@ -1,19 +1,20 @@
-"""The pages in a real browser: Chromium, driven by Playwright."""
+"""The pages in a real browser: visits, forms, the size of the screen, accessibility."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, expect
 
 from tests.gateway.conftest import Gateway
+from tests.gateway.web.browsing import browser, opened, serious_faults
 from tests.serving.server import Server
-from tests.tools import require_tool
 
 pytestmark = pytest.mark.integration
+
+__all__ = ["browser"]
 
 PAGES = (
     "/",
@@ -29,34 +30,6 @@ PAGES = (
     "/status",
     "/docs",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = require_tool("chromium")
-    with sync_playwright() as playwright:
-        # Containers run as root, and with a /dev/shm that is too small for Chromium.
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
-        launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield launched
-        launched.close()
-
-
-def opened(browser: Browser, gateway: Gateway, **options: Any) -> Page:
-    context = browser.new_context(base_url=gateway.url, **options)
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    page.on("pageerror", lambda error: pytest.fail(f"{page.url}: {error}"))
-    return page
-
-
-def serious_faults(page: Page) -> list[tuple[str, list[str]]]:
-    """Return what axe-core finds serious or critical, with the elements at fault."""
-    return [
-        (each["id"], [node["html"] for node in each["nodes"]])
-        for each in Axe().run(page).response["violations"]
-        if each["impact"] in {"serious", "critical"}
-    ]
 
 
 @pytest.mark.parametrize(
@@ -90,110 +63,6 @@ def test_from_a_misspelt_name_to_the_track_record(
     page.context.close()
 
 
-def test_the_keyboard_is_enough(browser: Browser, gateway: Gateway) -> None:
-    page = opened(browser, gateway)
-    page.goto("/")
-    page.get_by_role("combobox").focus()
-    page.keyboard.type("pokmon 12")
-    # Until all is typed, the options are those of what was typed before.
-    expect(page.get_by_role("option").first).to_contain_text("Pokémon 12")
-    page.keyboard.press("ArrowDown")
-    expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Pokémon 12")
-    chart = page.get_by_role("img", name="Prices of Pokémon 12")
-    chart.focus()
-    expect(page.locator(".readout")).to_contain_text("2026-01-05")
-    page.keyboard.press("ArrowLeft")
-    expect(page.locator(".readout")).to_contain_text("2026-01-04 · Market $13.03")
-    page.keyboard.press("End")
-    expect(page.locator(".readout")).to_contain_text("2026-02-04 forecast · Market – · Lowest ask")  # noqa: RUF001  # an en dash
-    page.keyboard.press("Home")
-    expect(page.locator(".readout")).to_contain_text("2026-01-01")
-    page.context.close()
-
-
-@pytest.mark.parametrize(
-    ("path", "scripts", "stops"),
-    [
-        ("/", True, 0),
-        ("/sets/set1", True, 0),
-        ("/cards/card_12", True, 1),
-        ("/cards/card_12", False, 0),
-    ],
-)
-def test_the_keyboard_stops_at_charts_that_it_can_read(
-    browser: Browser, gateway: Gateway, path: str, scripts: bool, stops: int
-) -> None:
-    page = opened(browser, gateway, java_script_enabled=scripts)
-    page.goto(path)
-    expect(page.locator("svg.chart")).to_have_count(1)
-    expect(page.locator("svg.chart[tabindex='0']")).to_have_count(stops)
-    page.context.close()
-
-
-def test_colors_of_the_system_leave_a_chart_its_legend(browser: Browser, gateway: Gateway) -> None:
-    page = opened(browser, gateway, forced_colors="active")
-    page.goto("/cards/card_12")
-    for name in ("market", "fair", "low", "band", "fan"):
-        key, line = (
-            page.locator(selector).evaluate(
-                "(each, [part, names]) => names.map((name) => getComputedStyle(each, part)[name])",
-                [part, names],
-            )
-            for selector, part, names in (
-                (f".key.{name}", "::before", ["borderTopColor"]),
-                (f".chart .{name}", None, ["stroke", "fill"]),
-            )
-        )
-        assert key[0] in line, name
-    expect(page.get_by_role("button", name="theme")).to_have_count(0)
-    page.context.close()
-
-
-def test_the_answer_to_a_trial_is_reached_by_the_keyboard(
-    browser: Browser, gateway: Gateway
-) -> None:
-    page = opened(browser, gateway)
-    page.goto("/docs#cards")
-    page.get_by_label("API key").fill(gateway.key.key)
-    trial = page.locator("#cards")
-    trial.locator("summary").press("Enter")
-    trial.get_by_role("button", name="Send").press("Enter")
-    expect(trial.get_by_role("status")).to_have_text("200 OK")
-    page.keyboard.press("Tab")
-    expect(trial.locator("pre:focus")).to_contain_text('"cards": [')
-    page.context.close()
-
-
-def test_the_keys_of_an_input_method_choose_no_card(browser: Browser, gateway: Gateway) -> None:
-    """Japanese names are written by its candidates, chosen by the same keys as suggestions."""
-    page = opened(browser, gateway)
-    page.goto("/")
-    field = page.get_by_role("combobox")
-    field.focus()
-    page.keyboard.insert_text("pokmon 12")
-    expect(page.get_by_role("option").first).to_contain_text("Pokémon 12")
-    field.dispatch_event("keydown", {"key": "ArrowDown", "isComposing": True})
-    assert page.get_by_role("option", selected=True).count() == 0
-    page.context.close()
-
-
-def test_escape_closes_the_suggestions_and_leaves_the_text(
-    browser: Browser, gateway: Gateway
-) -> None:
-    page = opened(browser, gateway)
-    page.goto("/")
-    field = page.get_by_role("combobox")
-    field.focus()
-    page.keyboard.insert_text("pokmon 12")
-    expect(page.get_by_role("option").first).to_contain_text("Pokémon 12")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("listbox")).to_be_hidden()
-    expect(field).to_have_value("pokmon 12")
-    page.context.close()
-
-
 def test_the_pointer_shows_the_values_of_a_day(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway)
     page.goto("/cards/card_12?range=all")
@@ -202,96 +71,6 @@ def test_the_pointer_shows_the_values_of_a_day(browser: Browser, gateway: Gatewa
     assert box is not None
     page.mouse.move(box["x"] + 5, box["y"] + box["height"] / 2)
     expect(page.locator(".readout")).to_contain_text("2026-01-01 · Market $13.00")
-    page.context.close()
-
-
-def test_the_line_of_the_market_price_is_printed(browser: Browser, gateway: Gateway) -> None:
-    page = opened(browser, gateway)
-    page.goto("/cards/card_12")
-    keys = page.locator(".legend .key")
-    assert (
-        len(set(keys.evaluate_all("all => all.map(each => getComputedStyle(each).display)"))) == 1
-    )
-    page.emulate_media(media="print")
-    expect(page.locator(".chart .line.market")).to_be_visible()
-    expect(keys.first).to_be_visible()
-    page.context.close()
-
-
-def test_the_theme_is_remembered(browser: Browser, gateway: Gateway) -> None:
-    page = opened(browser, gateway, color_scheme="light")
-    page.goto("/sets")
-    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    page.get_by_role("button", name="Dark theme").click()
-    page.goto("/movers")
-    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (light, dark) == ("rgb(255, 255, 255)", "rgb(20, 22, 27)")
-    page.context.close()
-
-
-def test_a_browser_without_storage_has_all_but_the_memory_of_the_theme(
-    browser: Browser, gateway: Gateway
-) -> None:
-    """Where cookies are blocked, reading the storage raises an error."""
-    page = opened(browser, gateway, color_scheme="light")
-    page.add_init_script(
-        "Object.defineProperty(window, 'localStorage', "
-        "{ get() { throw new DOMException('denied', 'SecurityError'); } });"
-    )
-    page.goto("/sets")
-    page.get_by_role("button", name="Dark theme").click()
-    expect(page.get_by_role("button", name="Light theme")).to_be_visible()
-    page.get_by_role("combobox").fill("pokmon 12")
-    expect(page.get_by_role("option").first).to_contain_text("Pokémon 12")
-    page.context.close()
-
-
-def test_suggestions_that_come_late_stay_away(browser: Browser, gateway: Gateway) -> None:
-    """A list over a page whose visitor has gone on could not be closed by the keyboard."""
-    page = opened(browser, gateway)
-    page.goto("/sets")
-    page.get_by_role("combobox").focus()
-    page.keyboard.insert_text("pokmon 12")
-    with page.expect_response(lambda response: "suggestions" in response.url) as late:
-        page.keyboard.press("Tab")
-    late.value.finished()
-    frame = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    page.evaluate(frame)
-    assert page.get_by_role("option").count() == 0
-    page.context.close()
-
-
-@pytest.mark.parametrize(
-    ("query", "printed"), [("", False), ("?price=3.50", True)], ids=["no price", "a price"]
-)
-def test_a_form_is_printed_with_its_result_alone(
-    browser: Browser, gateway: Gateway, query: str, printed: bool
-) -> None:
-    page = opened(browser, gateway)
-    page.goto(f"/cards/card_4{query}")
-    page.emulate_media(media="print")
-    expect(page.get_by_role("heading", name="Is this price good?")).to_be_visible(visible=printed)
-    expect(page.get_by_role("button", name="Judge it")).not_to_be_visible()
-    expect(page.get_by_role("heading", name="Tell me")).not_to_be_visible()
-    expect(page.get_by_text("The same as a table")).not_to_be_visible()
-    page.context.close()
-
-
-def test_the_dark_theme_is_not_printed(browser: Browser, gateway: Gateway) -> None:
-    page = opened(browser, gateway, color_scheme="light")
-    page.goto("/cards/card_12")
-    page.emulate_media(media="print")
-    colors = """['body', '.minor', '.signal', 'td', 'a'].map((each) => {
-        const style = getComputedStyle(document.querySelector(each));
-        return [style.color, style.backgroundColor];
-    })"""
-    light = page.evaluate(colors)
-    page.emulate_media(media="screen")
-    page.get_by_role("button", name="Dark theme").click()
-    assert page.evaluate(colors) != light
-    page.emulate_media(media="print")
-    assert page.evaluate(colors) == light
-    expect(page.get_by_role("button", name="Light theme")).not_to_be_visible()
     page.context.close()
 
 
@@ -312,23 +91,6 @@ def test_the_fields_of_a_form_are_in_line(browser: Browser, gateway: Gateway, pa
     places = [each.bounding_box() for each in labels]
     assert len(places) > 2
     assert len({(place["y"], place["height"]) for place in places if place}) == 1
-    page.context.close()
-
-
-def test_a_table_wider_than_the_screen_can_be_reached_by_the_keyboard(
-    browser: Browser, gateway: Gateway
-) -> None:
-    page = opened(browser, gateway, viewport={"width": 390, "height": 900})
-    page.goto("/cards/card_12")
-    table = page.locator("table.forecasts")
-    expect(table).not_to_have_attribute("tabindex", "0")
-    # Amounts in the thousands fit, since an interval may be on two lines.
-    table.locator(".num").evaluate_all(
-        "all => all.forEach((each) => { each.textContent = '$11,234.50 to $12,345.60'; })"
-    )
-    assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0
-    table.locator("td").first.evaluate("each => { each.style.minWidth = '400px'; }")
-    expect(table).to_have_attribute("tabindex", "0")
     page.context.close()
 
 
@@ -403,34 +165,6 @@ def test_the_advice_of_a_collection_is_seen_on_a_small_screen(
     box = page.get_by_role("cell", name="keep").first.bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= 320
-    page.context.close()
-
-
-def test_suggestions_end_with_the_connection(browser: Browser, gateway: Gateway) -> None:
-    page = opened(browser, gateway)
-    page.goto("/")
-    field = page.get_by_role("combobox")
-    field.fill("pok")
-    expect(page.get_by_role("option").first).to_be_visible()
-    page.context.set_offline(True)
-    field.fill("pokmon 12")
-    expect(page.get_by_role("option").first).to_be_hidden()
-    page.context.close()
-
-
-def test_a_key_can_be_typed_at_once(
-    browser: Browser, mlserver: Server, make_gateway: Callable[..., Gateway]
-) -> None:
-    keyed = make_gateway(mlserver.url, pages="key")
-    page = opened(browser, keyed)
-    page.goto("/watches")
-    for key in ("pw_wrong", keyed.key.key):  # the field is ready again after a wrong one
-        page.keyboard.type(key)
-        page.keyboard.press("Enter")
-        expect(page.get_by_text("unknown, expired or revoked")).to_be_visible(
-            visible=key == "pw_wrong"
-        )
-    expect(page.get_by_role("heading", level=1)).to_have_text("My watches")
     page.context.close()
 
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.gateway.conftest import Gateway, gateway_at
+from tests.gateway.web.browsing import browser, opened, serious_faults  # noqa: F401
 from tests.gateway.web.hostile_book import hostile  # noqa: F401
-from tests.gateway.web.test_browser import browser, opened, serious_faults  # noqa: F401
 from tests.polling import eventually
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import serving_book

@@ -19,9 +19,9 @@ from pokewatch.gateway.web.pictures import _MAX_WAITING, RETRY_SECONDS, Pictures
 from pokewatch.valuation.book import write_book
 from tests.gateway.clock import Clock
 from tests.gateway.conftest import Gateway, gateway_at
+from tests.gateway.web.browsing import browser, opened  # noqa: F401
 from tests.gateway.web.pages import BROWSER, page
 from tests.gateway.web.picture_server import PNG, PictureServer, content, picture_server
-from tests.gateway.web.test_browser import browser, opened  # noqa: F401
 from tests.polling import eventually
 from tests.serving.books import FACTS, catalog, rows
 from tests.serving.server import serving_book

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from tests.gateway.web.test_browser import browser, opened
+from tests.gateway.web.browsing import browser, opened
 from tests.gateway.web.test_record_page import Recorded, four_months
 
 pytestmark = pytest.mark.integration

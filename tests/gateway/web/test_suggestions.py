@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.gateway.conftest import Gateway
-from tests.gateway.web.test_browser import browser, opened, serious_faults
+from tests.gateway.web.browsing import browser, opened, serious_faults
 
 pytestmark = pytest.mark.integration
 

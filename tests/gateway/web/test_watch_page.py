@@ -15,8 +15,8 @@ from pokewatch.contract import MAX_WEBHOOK_LENGTH
 from pokewatch.watches.outbox import NewDelivery
 from pokewatch.watches.store import SAME_SECONDS, Verdict
 from tests.gateway.conftest import Gateway
+from tests.gateway.web.browsing import browser, opened, serious_faults
 from tests.gateway.web.pages import BROWSER, page, words
-from tests.gateway.web.test_browser import browser, opened, serious_faults
 from tests.serving.server import Server
 
 pytestmark = pytest.mark.integration
