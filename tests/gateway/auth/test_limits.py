@@ -4,7 +4,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from pokewatch.gateway.auth.limits import SLOTS, MemoryLimiter, Rate
+from pokewatch.gateway.auth.limits import SLOTS, MemoryLimiter, Rate, Window
 from tests.gateway.clock import Clock
 
 RATE = Rate(5, 60)
@@ -51,6 +51,16 @@ class LimiterMachine(RuleBasedStateMachine):
 
 
 test_limiter = LimiterMachine.TestCase
+
+
+def test_requests_share_the_counter_of_their_slot() -> None:
+    window = Window(Rate(1_000_000, 60))
+    counters = []
+    for hundredths in range(12_000):
+        window.hit(hundredths / 100)
+        counters.append(len(window.slots))
+    assert max(counters) == SLOTS + 1
+    assert window.total <= 6_000 + 100  # those of the window, and of a slot
 
 
 def test_the_number_of_names_is_limited() -> None:
