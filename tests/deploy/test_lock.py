@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,32 +11,16 @@ from pokewatch.deploy.records import DeployRecord, DeployRecords
 from pokewatch.deploy.rollout import deploy, rollback, rollback_target
 from pokewatch.errors import DeployBusyError
 from pokewatch.registry import CHAMPION, REFUSED, Registry
-from tests.answering import answering
 from tests.deploy.processes import Writes, start_deploy
-from tests.deploy.test_transaction_killed import Served, reset, state
-from tests.deploy.versions import champion_of, register_book
+from tests.deploy.served import Served, registry, server, state
+from tests.deploy.versions import champion_of
 from tests.polling import eventually
 
 pytestmark = pytest.mark.integration
 
+__all__ = ["registry", "server"]
+
 AT_THE_MOVE = 3  # the write of a deploy before it moves the champion: take, BEFORE, this beat
-
-
-@pytest.fixture
-def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """Versions 1 to 3, the first of them champion."""
-    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0")
-    registry = Registry()
-    for number in (1, 2, 3):
-        register_book(registry, tmp_path / str(number), git_commit=str(number))
-    reset(registry)
-    return registry
-
-
-@pytest.fixture
-def server(registry: Registry) -> Iterator[Served]:
-    with answering(Served(registry)) as server:
-        yield server
 
 
 def ended(registry: Registry) -> list[DeployRecord]:
