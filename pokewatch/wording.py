@@ -19,7 +19,7 @@ def listed(items: Sequence[object], noun: str = "", comma: str = ", ") -> str:
 def age_in_words(hours: float) -> str:
     """Return an age in hours, or from two days on in days: `37 hours`, `3 days`.
 
-    That of a day is since its end: it ended so long ago, and is a day older by the calendar.
+    The age of a day counts from its end, so it is a day less than by the calendar.
     """
     whole = round(hours)
     return counted(whole, "hour") if whole < 48 else counted(round(hours / 24), "day")

@@ -67,7 +67,7 @@ def collect_prices(
 
 
 def _require_enough(lake: Lake, first: date, last: date, needed: int) -> None:
-    """A young lake has what it has; another one is not to be used as if it were young."""
+    """Raise SettingsError if fewer days are requested than `needed` and than the lake has."""
     known = [day for day in lake.days() if day <= last]
     requested = (last - first).days + 1
     if known and requested < needed <= (last - known[0]).days + 1:

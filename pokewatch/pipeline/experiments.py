@@ -29,7 +29,7 @@ from pokewatch.registry_records import EXPERIMENT
 from pokewatch.settings import ExperimentSettings, MonitorSettings, ServingSettings
 from pokewatch.valuation.evaluation.gate import gate
 from pokewatch.valuation.evaluation.runner import Evaluation
-from pokewatch.valuation.evaluation.young import Unevaluated
+from pokewatch.valuation.evaluation.unevaluated import Unevaluated
 
 logger = logging.getLogger("pokewatch.experiments")
 

@@ -32,7 +32,7 @@ from pokewatch.settings import RegistrySettings
 from pokewatch.valuation.backtest.runner import backtest_valued
 from pokewatch.valuation.book import BookFacts, PriceBook, write_book
 from pokewatch.valuation.book.copies import place, prune
-from pokewatch.valuation.evaluation.young import headline
+from pokewatch.valuation.evaluation.unevaluated import headline
 from pokewatch.valuation.forecasts import further_horizons
 from pokewatch.valuation.models import restore
 from pokewatch.valuation.panel import Panel

@@ -14,7 +14,7 @@ from pokewatch.valuation.evaluation import model_selection
 from pokewatch.valuation.evaluation.gate import gate
 from pokewatch.valuation.evaluation.model_selection import ModelSelection
 from pokewatch.valuation.evaluation.runner import Evaluation
-from pokewatch.valuation.evaluation.young import Unevaluated, headline, unjudged_checks
+from pokewatch.valuation.evaluation.unevaluated import Unevaluated, headline, unjudged_checks
 from pokewatch.valuation.models import MODELS
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pokewatch.pipeline.storage import open_panel, open_quoted_days
 from pokewatch.valuation.evaluation.runner import COSTLY, Evaluation, evaluate
-from pokewatch.valuation.evaluation.young import Unevaluated, missing_history
+from pokewatch.valuation.evaluation.unevaluated import Unevaluated, missing_history
 from pokewatch.valuation.forecasts import further_horizons
 from pokewatch.valuation.models import create
 from pokewatch.valuation.models.averages import Last

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.book import HorizonForecasts
-from pokewatch.valuation.evaluation.young import missing_history
+from pokewatch.valuation.evaluation.unevaluated import missing_history
 from pokewatch.valuation.models import Values
 from pokewatch.valuation.panel import Bools
 

@@ -24,7 +24,7 @@ from pokewatch.serving.fair_price import FairPriceRuntime
 from pokewatch.serving.tensors import Column
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.evaluation.runner import Evaluation
-from pokewatch.valuation.evaluation.young import Unevaluated
+from pokewatch.valuation.evaluation.unevaluated import Unevaluated
 from pokewatch.valuation.signals import value_cards
 
 pytestmark = pytest.mark.integration

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pokewatch.valuation.evaluation.young import missing_history
+from pokewatch.valuation.evaluation.unevaluated import missing_history
 from pokewatch.valuation.features import stream_features
 from pokewatch.valuation.models import create
 from pokewatch.valuation.short_history import MoveCounter, PooledMoves, days_needed

@@ -27,7 +27,7 @@ class BookModel:
         """Return a row for each row of `model_input`, with the columns of the signature.
 
         `date`, ISO, is the latest day where it is absent, and `market_price` a price offered in
-        place of the book's. Raise ValueError for a date that is none.
+        place of the book's. Raise ValueError for an invalid date.
         """
         cards = model_input["card_id"].astype(str).tolist()
         quotes = self._book.look_up(cards, _days(model_input))

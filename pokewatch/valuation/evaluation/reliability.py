@@ -24,8 +24,8 @@ def reliability(
     if the quote at the horizon is above the one the signal was given for, SELL if it is below, HOLD
     if it is within the two thresholds of it. With the `clusters` of the rows, each bin has the 95%
     interval of its frequency, `observed_ci`: signals of one card or one day come true together, so
-    the binomial error alone would be too small. It is the least, for a few that all come true tell
-    nothing of how they vary.
+    the binomial error alone would be too small. The error is never below the binomial one: a few
+    signals that all come true do not tell how much they vary.
     """
     thresholds = thresholds or Thresholds()
     valued = np.isfinite(rows.fair)

@@ -7,7 +7,7 @@ from pokewatch.checks import failures
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.gate import gate
 from pokewatch.valuation.evaluation.runner import evaluate
-from pokewatch.valuation.evaluation.young import headline, missing_history, unjudged_checks
+from pokewatch.valuation.evaluation.unevaluated import headline, missing_history, unjudged_checks
 from pokewatch.valuation.panel import Panel
 from tests.valuation.evaluation.test_gate import candidate
 from tests.valuation.panels import market_like, panel_of
