@@ -38,7 +38,7 @@ def test_the_standing_as_json() -> None:
         pytest.param(0.01, 90, "continue", id="equal"),
     ],
 )
-def test_the_verdict(z: float, covered: int, verdict: str) -> None:
+def test_the_verdict_needs_evidence_coverage_and_time(z: float, covered: int, verdict: str) -> None:
     days = [day_result(at, z, covered) for at in range(40)]
     assert Standing.of(experiment(), days).verdict() == verdict
     assert Standing.of(experiment(), days[:20]).verdict() == "continue", "too early"

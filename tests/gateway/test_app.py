@@ -136,7 +136,7 @@ def test_invalid_requests(
     ],
     ids=["cut", "not-utf8", "empty", "more", "text", "gzip", "large"],
 )
-def test_invalid_bodies(
+def test_an_invalid_body_gets_its_problem(
     gateway: Gateway, content: bytes, headers: dict[str, str], status: int, name: str
 ) -> None:
     response = gateway.ask(
@@ -189,7 +189,7 @@ def test_a_bearer_key(gateway: Gateway, scheme: str) -> None:
     assert response.status_code == 200
 
 
-def test_scopes(gateway: Gateway) -> None:
+def test_a_key_without_the_scope_is_forbidden(gateway: Gateway) -> None:
     key = gateway.store.create("batches", scopes=["batch"])
     gateway.app.assembly.key_cache.refresh()
     assert_problem(
@@ -197,7 +197,7 @@ def test_scopes(gateway: Gateway) -> None:
     )
 
 
-def test_an_expired_key(gateway: Gateway) -> None:
+def test_an_expired_key_is_unauthorized(gateway: Gateway) -> None:
     key = gateway.store.create("short", expires=timedelta(microseconds=1))
     gateway.app.assembly.key_cache.refresh()
     assert_problem(

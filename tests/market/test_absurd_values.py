@@ -107,7 +107,9 @@ PRICE_FIELDS = [(), *((name,) for name in price(1))]
 
 @pytest.mark.integration
 @pytest.mark.parametrize("text", VALUES)
-def test_tcgcsv(text: str, upstream: Upstream, tmp_path: Path) -> None:
+def test_absurd_values_of_tcgcsv_cost_only_their_rows(
+    text: str, upstream: Upstream, tmp_path: Path
+) -> None:
     bad = [with_value(price(5000 + at), path, text) for at, path in enumerate(PRICE_FIELDS)]
     products = [with_value(PRODUCT, path, text) for path in [(), *((name,) for name in PRODUCT)]]
     groups = [with_value(GROUP, path, text) for path in [(), *((name,) for name in GROUP)]]
@@ -152,7 +154,7 @@ VARIANT_FIELDS = [("priceHistory", "variants"), ("priceHistory", "variants", "No
 
 @pytest.mark.integration
 @pytest.mark.parametrize("text", VALUES)
-def test_pokemon_price_tracker(
+def test_absurd_values_of_pokemon_price_tracker_cost_only_their_rows(
     text: str, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POKEMON_PRICE_API_KEY", "key")
@@ -173,7 +175,7 @@ def test_pokemon_price_tracker(
 
 
 @pytest.mark.parametrize("text", QUICK_VALUES)
-def test_a_csv(text: str, tmp_path: Path) -> None:
+def test_absurd_cells_of_a_csv_cost_only_their_rows(text: str, tmp_path: Path) -> None:
     cell = text.encode("utf-8") + b"\xff" if text == ABSURD["cut-emoji"] else text.encode()
     quoted = b'"' + cell.replace(b'"', b'""') + b'"'
     names = (
@@ -212,7 +214,9 @@ def test_a_csv(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, -5.0, 0.0])
-def test_a_parquet_file(value: float, tmp_path: Path) -> None:
+def test_absurd_numbers_of_a_parquet_file_cost_only_their_rows(
+    value: float, tmp_path: Path
+) -> None:
     ids = [f"c-{number}" for number in range(GOOD)]
     columns = {
         "card_id": [*ids, "bad"],

@@ -37,7 +37,7 @@ def version(number: int, age: int, *, served: bool = False, aliased: bool = Fals
     )
 
 
-def test_what_is_kept() -> None:
+def test_served_aliased_and_new_books_are_kept() -> None:
     newest = [version(number, 400) for number in (9, 8, 7)]
     kept = [
         version(6, 400, served=True, aliased=True),

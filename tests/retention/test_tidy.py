@@ -124,7 +124,9 @@ def test_a_disk_without_room_for_a_byte_is_tidied(home: Path) -> None:
     assert not unused.exists(), done.stdout
 
 
-def test_the_command(registry_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_shows_what_it_removes_and_refuses_short_times(
+    registry_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_champion(cards=8, days=40)
     done = CliRunner().invoke(main, ["tidy", "--dry-run"])
     assert (done.exit_code, done.output) == (0, "0.0 MB would be freed\n")

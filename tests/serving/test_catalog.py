@@ -25,7 +25,7 @@ def answer(server: Server, query: str, payload: Any = None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("payload", [{}, None], ids=["empty", "null"])
-def test_status(server: Server, payload: Any) -> None:
+def test_the_status_describes_the_served_book(server: Server, payload: Any) -> None:
     assert answer(server, "status", payload) == {
         "created_at": "2026-03-01T02:00:00+00:00",
         "first_day": "2026-01-01",
@@ -152,7 +152,7 @@ def test_a_full_last_page_has_no_next(server: Server) -> None:
     assert answer(server, "search", {"set": "Set 3", "limit": 10})["next"] is None
 
 
-def test_history(server: Server) -> None:
+def test_a_history_is_columns_by_day(server: Server) -> None:
     assert answer(
         server, "history", {"card_id": "card_1", "from": "2026-01-04", "to": "2026-02-01"}
     ) == {
@@ -212,7 +212,7 @@ def test_invalid_parameters_are_named(server: Server, query: str, payload: Any, 
     assert response.json()["error"].startswith(f"{named}: ")
 
 
-def test_unknown_query(server: Server) -> None:
+def test_an_unknown_query_names_the_known_ones(server: Server) -> None:
     response = ask(server, "weather", {})
     assert (response.status_code, "expected one of status" in response.json()["error"]) == (
         404,
@@ -220,7 +220,7 @@ def test_unknown_query(server: Server) -> None:
     )
 
 
-def test_near(server: Server) -> None:
+def test_near_has_similar_slugs_for_each_card(server: Server) -> None:
     assert answer(server, "near", {"cards": ["card_4x", "CARD 7"]})["near"] == [
         ["card_4", "card_14", "card_24"],
         ["card_7", "card_17", "card_27"],

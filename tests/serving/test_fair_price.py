@@ -29,7 +29,7 @@ def test_responses_carry_the_versions(server: Server) -> None:
     )
 
 
-def test_days(server: Server) -> None:
+def test_a_date_selects_the_last_day_up_to_it(server: Server) -> None:
     dates = ["2026-01-02", "", "2026-05-05", "2025-12-31", "soon", "2026-02-30"]
     found = columns(
         infer(server, "fair-price", tensor("card_id", ["card_0"] * 6), tensor("date", dates))

@@ -54,7 +54,7 @@ def test_an_unknown_set(server: Server) -> None:
     assert (response.status_code, response.json()["error"]) == (404, "unknown set 'set9'")
 
 
-def test_the_index(server: Server) -> None:
+def test_the_index_rises_from_100_with_the_prices(server: Server) -> None:
     found = answer(server, "index", {})
     assert (found["currency"], found["source"], found["cards"]) == ("USD", "simulated", 40)
     assert found["index"][0] == 100.0

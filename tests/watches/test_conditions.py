@@ -113,7 +113,7 @@ def test_other_texts_are_refused(text: str) -> None:
         parse_moves(text)
 
 
-def test_texts() -> None:
+def test_a_condition_is_described_in_words() -> None:
     assert Condition("below", price=1_040).text("USD") == "at or below 1,040.00 USD"
     assert Condition("below", price=1_003.456).text("USD") == "at or below 1,003.456 USD"
     assert Condition("above", price=0.1 + 0.2).text("EUR") == "at or above 0.30 EUR"

@@ -109,7 +109,7 @@ def test_a_listing_ends_where_its_last_card_has_left_the_catalogue(gateway: Gate
     assert_problem(response, 404, "unknown-page")
 
 
-def test_history(gateway: Gateway) -> None:
+def test_a_history_includes_its_first_and_last_day(gateway: Gateway) -> None:
     body = gateway.get(
         "/cards/card_4/history", params={"from": "2026-01-02", "to": "2026-01-03"}
     ).json()

@@ -53,7 +53,7 @@ test_paging = PagingMachine.TestCase
 
 
 @given(MARKETS, CARDS | st.just(""), st.text())
-def test_round_trip(market: str, card: str, search: str) -> None:
+def test_a_cursor_decodes_to_what_it_was_made_from(market: str, card: str, search: str) -> None:
     assert decode_cursor(encode_cursor(market, card, search), search) == (market, card)
 
 

@@ -76,7 +76,7 @@ def test_listing(card_id: str, address: str | None) -> None:
     assert formats.listing_url(card_id) == address
 
 
-def test_days() -> None:
+def test_days_and_ages_are_in_words() -> None:
     assert formats.day_text("2026-01-05") == "5 Jan 2026"
     assert formats.later("2026-02-27", 7) == "2026-03-06"
     assert [formats.age_text(days) for days in (-1, 0, 1, 12)] == [

@@ -180,7 +180,7 @@ def test_a_set_repriced_by_half() -> None:
     assert ratio == pytest.approx(0.5, abs=0.1)
 
 
-def test_volatility_times_three() -> None:
+def test_a_planted_volatility_multiplies_the_moves() -> None:
     planted = EPOCH + timedelta(days=60)
     quiet, shaken = (
         watch(600, 0, 160),

@@ -229,7 +229,7 @@ def test_signals_of_estimates() -> None:
     assert loose.tolist() == [[BUY_CODE, SELL_CODE, SELL_CODE, NOT_VALUED, NOT_VALUED, HOLD_CODE]]
 
 
-def test_wrong_shapes() -> None:
+def test_signals_on_another_number_of_days_are_refused() -> None:
     quotes = rising_and_falling()
     with pytest.raises(ValueError, match=r"signals must be \(30, 3\) on 29 dates"):
         backtest(dates(29), quotes, codes(quotes), NO_FEES, horizon=5)

@@ -89,7 +89,7 @@ def test_real_prices_with_inverted_moves_are_rejected_at_about_the_level(
     assert share_rejected(p_values) <= 0.125
 
 
-def test_skill_is_found() -> None:
+def test_signals_with_skill_have_a_small_p_value() -> None:
     """Half of each dip is made up for within the days that follow."""
     p_values = []
     for seed in range(5):

@@ -272,7 +272,7 @@ def test_later_quotes_do_not_affect_a_finished_trade(
     np.testing.assert_array_equal(again.net[over], whole.net[over])
 
 
-def test_wrong_arguments() -> None:
+def test_arguments_that_do_not_fit_are_refused_with_their_values() -> None:
     with pytest.raises(ValueError, match="horizon must be at least 1 day, got 0"):
         OrderBook(STEPS, NO_FEES, 0)
     with pytest.raises(ValueError, match=r"got \(3, 2\) and \(3, 1\)"):

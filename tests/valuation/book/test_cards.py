@@ -91,7 +91,7 @@ def test_describe(cards: Cards) -> None:
         "emoji",
     ],
 )
-def test_search(
+def test_a_search_finds_the_cards_that_match_all_words(
     cards: Cards, words: str, set_name: str | None, rarity: str | None, found: list[int]
 ) -> None:
     assert cards.search(words, set_name, rarity, limit=100).tolist() == found
@@ -120,7 +120,7 @@ def test_search_behind_an_unknown_card(cards: Cards) -> None:
     [("card_12x", "card_12"), ("Card 31", "card_31"), ("crd_7", "card_7")],
     ids=["typo", "spelt out", "left out"],
 )
-def test_near(cards: Cards, asked: str, near: str) -> None:
+def test_the_most_similar_slugs_are_near(cards: Cards, asked: str, near: str) -> None:
     assert near in cards.near(asked)
 
 

@@ -126,14 +126,14 @@ def test_every_file_is_verified(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 100], ids=str)
-def test_truncated(folder: Path, size: int) -> None:
+def test_a_truncated_file_is_refused(folder: Path, size: int) -> None:
     digest = make_book(folder)
     os.truncate(folder / "fair.arrow", size)
     with pytest.raises(BookError, match=r"fair\.arrow"):
         PriceBook.open(folder, digest)
 
 
-def test_missing(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_book_or_file_is_refused(folder: Path, tmp_path: Path) -> None:
     digest = make_book(folder)
     with pytest.raises(BookError, match="cannot be read"):
         PriceBook.open(tmp_path / "elsewhere", digest)

@@ -53,7 +53,7 @@ def test_a_card_never_quoted_has_no_value_and_others_do(name: str) -> None:
     assert np.isfinite(values.fair[quoted]).all()
 
 
-def test_trained_until() -> None:
+def test_a_fitted_model_knows_the_day_it_was_trained_until() -> None:
     panel = panel_of(market_like(20, 5))
     assert create("median7", 2).trained_until is None
     assert create("median7", 2).fit(panel).trained_until == date(2025, 1, 25)
