@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pokewatch.valuation.evaluation.comparison import CardErrors
-from pokewatch.valuation.evaluation.runner import MIN_ORIGINS, Evaluation, evaluate, evaluate_file
+from pokewatch.valuation.evaluation.origins import MIN_ORIGINS
+from pokewatch.valuation.evaluation.runner import Evaluation, evaluate, evaluate_file
 from pokewatch.valuation.evaluation.two_way import Clusters
 from pokewatch.valuation.panel_file import read_panel
 from tests.valuation.evaluation.test_two_way import difference_of_halves

@@ -6,7 +6,8 @@ It fails closed: an unknown score does not pass.
 from pokewatch.checks import Check
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.model_selection import excess_error
-from pokewatch.valuation.evaluation.runner import MIN_ORIGINS, Evaluation
+from pokewatch.valuation.evaluation.origins import MIN_ORIGINS
+from pokewatch.valuation.evaluation.runner import Evaluation
 from pokewatch.valuation.evaluation.scores import TRIMMED
 from pokewatch.wording import counted
 

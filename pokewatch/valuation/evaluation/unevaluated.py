@@ -12,7 +12,7 @@ from typing import Any
 from pokewatch.checks import Check
 from pokewatch.contract import TOO_FEW_PERIODS
 from pokewatch.settings import GateSettings
-from pokewatch.valuation.evaluation.runner import quoted_origins
+from pokewatch.valuation.evaluation.origins import quoted_origins
 from pokewatch.valuation.panel import Bools
 from pokewatch.valuation.short_history import days_needed
 from pokewatch.wording import counted

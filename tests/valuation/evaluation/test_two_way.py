@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from pokewatch.valuation.evaluation.runner import origin_days
+from pokewatch.valuation.evaluation.origins import origin_days
 from pokewatch.valuation.evaluation.two_way import Clusters, Estimate, holm, windows_of
 
 Array = NDArray[np.float64]
