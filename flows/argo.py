@@ -103,8 +103,8 @@ def _complete(template: dict[str, Any], step: Mapping[str, Any]) -> None:
 def _health(step: Mapping[str, Any]) -> str:
     """Return the address that Argo asks before it runs exit hooks: that of the registry.
 
-    For a fault of Argo Metaflow adds an exit hook whose one purpose is to be an HTTP request, to a
-    host on the internet. Where that cannot be reached every run would end as an error.
+    Because of a fault of Argo, Metaflow adds an exit hook that only makes an HTTP request, to a
+    host on the internet. If that could not be reached, every run would end with an error.
     """
     (address,) = (each["value"] for each in step["env"] if each["name"] == "MLFLOW_TRACKING_URI")
     return f"{address}/health"

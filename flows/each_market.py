@@ -7,7 +7,7 @@ from typing import Any
 
 from base import PokeWatchSpec, datastore_root
 from branches import branch_options
-from daily import WorkersByCpu
+from daily_parameters import WorkersByCpu
 from metaflow import card, catch, current, kubernetes, retry, step, timeout
 
 _MAX_WORKERS = "METAFLOW_RUN_MAX_WORKERS"

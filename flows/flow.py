@@ -3,7 +3,7 @@
 from typing import Any
 
 from base import OneSchedule
-from daily import DailySpec, WorkersByCpu
+from daily_parameters import DailySpec, WorkersByCpu
 from metaflow import card, current, kubernetes, project, retry, schedule, step, timeout
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from base import configured_markets
-from daily import DailySpec
+from daily_parameters import DailySpec
 from each_market import EachMarket
 from metaflow import Parameter, project, schedule
 

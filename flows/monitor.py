@@ -5,7 +5,7 @@ from pathlib import Path
 from base import OneSchedule
 from branches import branch_options
 from metaflow import card, current, kubernetes, project, retry, schedule, step, timeout
-from monitored import MonitorSpec
+from monitor_parameters import MonitorSpec
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 

@@ -6,7 +6,7 @@ from typing import Any
 from base import configured_markets
 from each_market import EachMarket
 from metaflow import Parameter, project, schedule
-from monitored import MonitorSpec
+from monitor_parameters import MonitorSpec
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 

@@ -19,7 +19,7 @@ def flows(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_they_run_as_many_tasks_at_once_as_cpus(flows: list[Any]) -> None:
-    from daily import WorkersByCpu
+    from daily_parameters import WorkersByCpu
     from metaflow.flowspec import FlowStateItems
 
     for flow in flows:

@@ -15,7 +15,7 @@ def test_a_run_on_this_machine_has_as_many_tasks_at_once_as_cpus(
     target: str, given: str | None, expected: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "flows"))
-    from daily import WorkersByCpu
+    from daily_parameters import WorkersByCpu
 
     names = ("METAFLOW_RUN_MAX_WORKERS", "METAFLOW_RESUME_MAX_WORKERS")
     for name in names:
