@@ -68,7 +68,8 @@ def newest_prices(market: Market, changed: date | None = None) -> Panel:
     days = [day for day in lake.days() if market.last_day is None or day <= market.last_day]
     if not days:
         name, until = opened.lake_name, f" up to {market.last_day}" if market.last_day else ""
-        raise LakeError(f"{name} has no prices{until}: run the pipeline first, with these options")
+        remedy = "use a later day" if lake.days() else "use the options of the pipeline's run"
+        raise LakeError(f"{name} has no prices{until}: {remedy}")
     first = max(days[0], days[-1] - timedelta(days=market.days - 1))
     with tempfile.TemporaryDirectory(prefix=".monitor-", dir=home.home) as scratch:
         process(lake, first, days[-1], 0, 1, Path(scratch), changed)

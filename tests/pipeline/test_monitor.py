@@ -297,7 +297,10 @@ def test_unchanging_quotes_are_notified_and_not_trained_on(
 def test_without_model_or_prices_the_error_names_what_is_missing(registry_home: Path) -> None:
     with pytest.raises(NoChampionError):
         measure_market(selected(SHORT))
-    with pytest.raises(LakeError, match=rf"simulated-\d+-\d+ has no prices up to {START}: run"):
+    with pytest.raises(LakeError, match=rf"has no prices up to {START}: use the options of the"):
+        newest_prices(selected(0))
+    collect_prices("simulated", start=START + timedelta(days=1), days=1, cards=CARDS)
+    with pytest.raises(LakeError, match=rf"has no prices up to {START}: use a later day$"):
         newest_prices(selected(0))
 
 
