@@ -157,6 +157,23 @@ def test_an_ask_of_999_is_kept_within_a_factor_of_3_of_the_market_price(
     assert sum(changes.values()) == (0 if kept else 1)
 
 
+def test_without_a_market_price_a_low_of_99_999_is_left_empty() -> None:
+    cleaned, _ = clean_rows(table(row(market=None, low_price=99_999.0)), LIMITS.max_price)
+
+    assert cleaned["low_price"].to_pylist() == [None]
+
+
+def test_values_at_their_limits_and_wrong_market_prices_are_not_left_empty() -> None:
+    """A row without a good market price is rejected as a whole, with its reason."""
+    prices = table(
+        row(low_price=0.01, mid_price=LIMITS.max_price, volume=0),
+        row("card-2", market=-1.0),
+        row("card-3", market=LIMITS.max_price * 2),
+    )
+
+    assert clean_rows(prices, LIMITS.max_price) == (prices, {})
+
+
 def test_identical_rows_are_merged_and_others_are_duplicates() -> None:
     later = row(observed_at=SEEN + timedelta(hours=1))
     cleaned, changes = clean_rows(table(row(), later, row(market=11.0)), LIMITS.max_price)
