@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.errors import UnknownCardError
-from pokewatch.valuation.book.card_names import REMEMBERED, Slugs
 from pokewatch.valuation.book.layout import numbers
+from pokewatch.valuation.book.slugs import REMEMBERED, Slugs
 from pokewatch.valuation.book.text_columns import containing, most_similar, one_chunk
 
 _FIELDS = (

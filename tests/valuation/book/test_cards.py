@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from pokewatch.errors import UnknownCardError
-from pokewatch.valuation.book import PriceBook, card_names
+from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book import cards as cards_module
 from pokewatch.valuation.book.cards import Cards, search_text
 from pokewatch.valuation.book.layout import BOOK_CARD_SCHEMA
@@ -177,7 +177,7 @@ def test_few_and_many_cards_are_described_alike(cards: Cards, count: int) -> Non
 
 
 def test_slugs_with_the_same_hash_are_found(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card_names, "hash", len, raising=False)
+    monkeypatch.setattr("pokewatch.valuation.book.slugs.hash", len, raising=False)
     same = Cards(cards._table)
     assert same.positions([*same.slugs, *same.ids]).tolist() == [*range(40), *range(40)]
 

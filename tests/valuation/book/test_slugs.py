@@ -2,8 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pokewatch.valuation.book import card_names
-from pokewatch.valuation.book.card_names import Slugs
+from pokewatch.valuation.book.slugs import Slugs
 
 TEXTS = [f"card_{number}" for number in range(20_000)]
 
@@ -29,7 +28,7 @@ def test_a_sequence() -> None:
 
 
 def test_texts_with_the_same_hash_are_not_mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card_names, "hash", len, raising=False)
+    monkeypatch.setattr("pokewatch.valuation.book.slugs.hash", len, raising=False)
     found = slugs(["one", "two", "three", "five!", "eleven"])
     assert sorted(found.collisions) == [0, 1, 2, 3]
     assert found.positions(["eleven", "twelve"]).tolist() == [4, -1]
