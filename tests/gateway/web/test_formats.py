@@ -88,6 +88,21 @@ def test_days_and_ages_are_in_words() -> None:
     assert formats.sentence("the end") == "The end"
 
 
+def test_scores_sizes_and_price_bands_are_in_words() -> None:
+    assert (formats.figure(0.966), formats.figure(0.8934, percent=True)) == ("0.97", "89.3%")
+    assert [formats.size_text(size) for size in (1, 12_400, 1_000_000, 3_440_000)] == [
+        "1 kB",
+        "12 kB",
+        "1.0 MB",
+        "3.4 MB",
+    ]
+    assert [formats.band_text(band, "USD") for band in ("<1", "1-5", ">100")] == [
+        "under $1.00",
+        "$1.00 to $5.00",
+        "over $100.00",
+    ]
+
+
 def test_problems_name_the_field_of_a_form_in_words() -> None:
     assert (
         formats.problem_text(invalid("/condition/card_id", "too long")) == "The card id: too long"
