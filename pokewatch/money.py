@@ -88,7 +88,7 @@ _PLAIN = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """The number in one cell under each decimal mark, None where it is none, and its currency."""
+    """The number in one cell under each decimal mark, None if it is not one, and its currency."""
 
     as_point: float | None
     as_comma: float | None
@@ -113,7 +113,7 @@ class Price(float):
 def typed_price(text: str, least: float | None = None, most: float = math.inf) -> Price:
     """Return a price that was typed alone, from `least` (else above zero) up to `most`.
 
-    Raise ValueError, whose message says how to write it, where it is none or may be two.
+    Raise ValueError, whose message says how to write it, if it is not a price or may be two.
     """
     shown = repr(text[:_SHOWN])
     money = parse_money(text)

@@ -118,7 +118,7 @@ def warn_of_old_prices(
 
 
 def warn_of_unknown_settings() -> None:
-    """Write a warning for each name that looks like a setting and is none."""
+    """Write a warning for each name that looks like a setting but is not one."""
     from pokewatch.settings import unknown_names
 
     for text in unknown_names():

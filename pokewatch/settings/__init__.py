@@ -87,7 +87,7 @@ def sections() -> list[type[Section]]:
 
 
 def unknown_names() -> list[str]:
-    """Return a text for each name that looks like a setting and is none."""
+    """Return a text for each name that looks like a setting but is not one."""
     return unknown_settings(sections())
 
 

@@ -1,4 +1,4 @@
-"""Names that look like settings and are none: a misspelt setting is otherwise ignored."""
+"""Names that look like settings but are not: a misspelt setting would be ignored silently."""
 
 import os
 from collections.abc import Iterable

@@ -67,7 +67,7 @@ class PriceRows:
             self.card_ids.append(card_id)
             for name, key in _PRICES.items():
                 value = row.get(key)
-                # The market price is a number by now; another that is none costs itself alone.
+                # The market price is a number by now. Another price that is not one is left empty.
                 fault = name != "market_price" and parsing.price_fault(key, value)
                 self.columns[name].append(math.nan if fault else parsing.number(value))
 
@@ -126,7 +126,7 @@ def set_id_of(group: int) -> str:
 def _fault(row: Any) -> str:
     """Return why `row` is not a price row, "" if it is one.
 
-    `quality` checks the prices, and removes those of listings that are none.
+    `quality` checks the prices, and removes those that stand for no listing.
     """
     if not isinstance(row, dict):
         return "the row is not an object"
