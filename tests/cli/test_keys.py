@@ -110,7 +110,7 @@ def test_a_store_that_cannot_be_used_exits_as_other_stores(store: KeyStore) -> N
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
 @pytest.mark.parametrize(
     ("output", "message"),
-    [(">/dev/full", b"No space left"), (">&-", b"closed"), ("", b"no key was made")],
+    [(">/dev/full", b"No space left"), (">&-", b"closed"), ("", b"no key was created")],
     ids=["full", "closed", "no-reader"],
 )
 def test_a_key_that_cannot_be_printed_is_not_made(
