@@ -43,7 +43,10 @@ def ask_registry(
         reason = _last_line(done.stderr)
         raise RegistryError(reason or f"{failure}: exit code {done.returncode}")
     answer = _last_line(done.stdout)
-    return json.loads(answer) if answer else None
+    try:
+        return json.loads(answer) if answer else None
+    except ValueError:
+        raise RegistryError(f"{failure}: the output is not JSON") from None
 
 
 @contextmanager

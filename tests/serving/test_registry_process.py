@@ -19,6 +19,8 @@ with answering():
             raise RegistryError("it has moved\\nto another host")
         case ["exit"]:
             sys.exit(3)
+        case ["mumble"]:
+            print("a library's last words")
         case ["hang"]:
             time.sleep(600)
 """
@@ -47,6 +49,7 @@ def test_a_program_may_print_nothing() -> None:
     [
         ("refuse", 60, "it has moved to another host"),
         ("exit", 60, "no answer: exit code 3"),
+        ("mumble", 60, "no answer: the output is not JSON"),
         ("hang", 1, "no answer within 1 s"),
     ],
 )
