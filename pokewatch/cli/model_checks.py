@@ -124,7 +124,7 @@ def _servers(registry: "Registry") -> Iterator[Finding]:
 
     from pokewatch.contract import fair_price_model
     from pokewatch.deploy.addresses import replica_addresses
-    from pokewatch.deploy.reload import other_versions
+    from pokewatch.deploy.reload import is_foreign, other_versions
     from pokewatch.deploy.versions import version_of
     from pokewatch.registry import CHAMPION
 
@@ -134,7 +134,8 @@ def _servers(registry: "Registry") -> Iterator[Finding]:
     addresses = replica_addresses(ServingSettings.read().addresses(registry.branch))
     model = fair_price_model(registry.market)
     with httpx.Client(timeout=_ANSWERS_WITHIN) as client:
-        for text in other_versions(client, champion, addresses, model):
+        own = [each for each in addresses if not is_foreign(client, each, registry)]
+        for text in other_versions(client, champion, own, model):
             remedy = (
                 "unless it is just starting, restart it, or run the pipeline or pokewatch "
                 "rollback: a deploy reloads every MLServer"

@@ -1,6 +1,7 @@
 """Reloading an MLServer, and verifying which version it serves."""
 
 import errno
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,14 +9,21 @@ from typing import Literal
 
 import httpx
 
-from pokewatch.contract import FAIR_PRICE
+from pokewatch.contract import FAIR_PRICE, fair_price_model
 from pokewatch.deploy.addresses import names_no_replica
+from pokewatch.deploy.versions import is_registered
 from pokewatch.errors import DeployError, DeployOutageError
+from pokewatch.registry import Registry
+from pokewatch.settings import ServingSettings
+
+logger = logging.getLogger("pokewatch.serving")
 
 _PROBE = {
     "inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["probe"]}],
     "outputs": [{"name": "status"}],
 }
+
+_METADATA_WITHIN = 2.0  # seconds
 
 # Yields what is wrong at the addresses after a change to, or away from, a version of a model.
 FindFaults = Callable[[httpx.Client, str, Sequence[str], str], Iterator[str]]
@@ -25,11 +33,12 @@ FindFaults = Callable[[httpx.Client, str, Sequence[str], str], Iterator[str]]
 class ReplicaOutcome:
     """The state of one MLServer: `serving` the version, `not running`, or of `other markets`.
 
-    What starts later loads the champion. `address` may be a name behind which none runs.
+    What starts later loads the champion. `address` may be a name behind which none runs. At the
+    default address another program may listen, or an MLServer of `another installation`.
     """
 
     address: str
-    state: Literal["serving", "not running", "other markets"]
+    state: Literal["serving", "not running", "other markets", "another installation"]
 
 
 def reload_server(client: httpx.Client, address: str, version: str, model: str) -> ReplicaOutcome:
@@ -56,6 +65,26 @@ def reload_server(client: httpx.Client, address: str, version: str, model: str) 
     if answering != version:
         raise DeployError(f"{address} answers with version {answering}, not {version}")
     return ReplicaOutcome(address, "serving")
+
+
+def reload_own_server(
+    client: httpx.Client, address: str, version: str, registry: Registry
+) -> ReplicaOutcome:
+    """Reload the model of a registry's market of one MLServer, unless it `is_foreign`.
+
+    Raise DeployError.
+    """
+    try:
+        outcome = reload_server(client, address, version, fair_price_model(registry.market))
+    except DeployError:
+        if not is_foreign(client, address, registry):
+            raise
+    else:
+        # Versions of two registries may have the same number.
+        if outcome.state != "serving" or not is_foreign(client, address, registry):
+            return outcome
+    logger.warning("%s is used by another program or installation: left as it is", address)
+    return ReplicaOutcome(address, "another installation")
 
 
 def reload_failures(
@@ -103,6 +132,33 @@ def other_versions(
             yield f"{address} answers with version {answering}, not {version}"
 
 
+def is_foreign(client: httpx.Client, address: str, registry: Registry) -> bool:
+    """Return whether no MLServer of this registry listens at an address that nobody has named.
+
+    Its port may be in use by another program, or by `pokewatch serve` with another POKEWATCH_HOME.
+    An address of POKEWATCH_MLSERVER_URLS is never foreign: what is wrong there is a failure.
+    """
+    if not ServingSettings.read().is_assumed(address):
+        return False
+    try:
+        if not _is_v2_server(client.get(f"{address}/v2", timeout=_METADATA_WITHIN)):
+            return True
+        answer = _probe(client, address, fair_price_model(registry.market))
+    except httpx.TransportError:
+        return False
+    version, run_id = _version_of(answer), _parameter(answer, "run_id")
+    if run_id is None:
+        return False  # it serves no model yet
+    return not (is_registered(registry, version) and registry.version(version).run_id == run_id)
+
+
+def _is_v2_server(metadata: httpx.Response) -> bool:
+    try:
+        return metadata.status_code == httpx.codes.OK and "extensions" in metadata.json()
+    except (ValueError, TypeError):
+        return False
+
+
 def _connection_refused(error: httpx.TransportError) -> bool:
     cause: BaseException | None = error
     while cause is not None:
@@ -122,10 +178,14 @@ def _probe(client: httpx.Client, address: str, model: str) -> httpx.Response:
 
 
 def _version_of(answer: httpx.Response) -> str:
+    return _parameter(answer, "model_version") or f"none (HTTP {answer.status_code})"
+
+
+def _parameter(answer: httpx.Response, name: str) -> str | None:
     try:
-        return str(answer.json()["parameters"]["model_version"])
+        return str(answer.json()["parameters"][name])
     except (ValueError, KeyError, TypeError):
-        return f"none (HTTP {answer.status_code})"
+        return None
 
 
 def _reason(response: httpx.Response) -> str:

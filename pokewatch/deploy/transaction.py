@@ -39,8 +39,9 @@ from pokewatch.deploy.records import (
 from pokewatch.deploy.reload import (
     FindFaults,
     ReplicaOutcome,
+    is_foreign,
     reload_failures,
-    reload_server,
+    reload_own_server,
     still_serving,
 )
 from pokewatch.deploy.versions import is_registered, version_of
@@ -127,7 +128,7 @@ class DeployTransaction:
 
     def _reload(self, address: str, version: str) -> ReplicaOutcome:
         try:
-            return reload_server(self._client, address, version, self._model)
+            return reload_own_server(self._client, address, version, self._registry)
         except DeployError:
             if self._is_running(address):
                 raise
@@ -233,9 +234,10 @@ class DeployTransaction:
 
     def _at_servers(self, find_faults: FindFaults, version: str) -> list[str]:
         try:
-            addresses = replica_addresses(self._addresses)
+            found = self._replicas()
         except DeployError as error:
             return [str(error)]
+        addresses = [each for each in found if not is_foreign(self._client, each, self._registry)]
         return list(find_faults(self._client, version, addresses, self._model))
 
     def _set_alias(self, name: str, version: str) -> None:

@@ -72,6 +72,10 @@ class ServingSettings(Section):
         """Return the REST address of the MLServer of `pokewatch serve`, as seen by this machine."""
         return local_address(self.mlserver_host, self.mlserver_http_port)
 
+    def is_assumed(self, address: str) -> bool:
+        """Return whether an address is the default of POKEWATCH_MLSERVER_URLS, which is not set."""
+        return not listed(self.mlserver_urls) and address == self.local_address
+
     def addresses(self, branch: str = "") -> list[str]:
         """Return the REST address of every MLServer that a deploy of the branch reloads."""
         if branch:

@@ -1,6 +1,7 @@
 """Deploys to HTTP servers in place of MLServer, with a real registry."""
 
 from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
 import pytest
@@ -9,7 +10,7 @@ from pokewatch.cli.findings import Finding
 from pokewatch.cli.model_checks import market_findings
 from pokewatch.deploy import transaction
 from pokewatch.deploy.reload import ReplicaOutcome
-from pokewatch.deploy.rollout import _served_by, deploy
+from pokewatch.deploy.rollout import _served_by, deploy, rollback
 from pokewatch.errors import DeployError, DeployOutageError, NoChampionError
 from pokewatch.registry import CHALLENGER, CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
 from pokewatch.settings import Home
@@ -44,6 +45,66 @@ def test_nothing_running_is_no_failure(registry: Registry, monkeypatch: pytest.M
     assert champion_of(registry) == "2"
 
 
+@pytest.mark.parametrize("version", ["2", "7"], ids=["of the same number", "of another number"])
+def test_an_mlserver_of_another_registry_at_the_default_address_is_left_as_it_is(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """It is that of another POKEWATCH_HOME, and answers with the models of that one."""
+    with answering(Upstream(lambda: version, run_id="0" * 32)) as other:
+        monkeypatch.setenv("POKEWATCH_MLSERVER_HTTP_PORT", str(other.server_port))
+        assert list(market_findings("")) == _without_servers(registry)
+        outcome = ReplicaOutcome(other.address, "another installation")
+        assert deploy(registry, "2") == [outcome]
+        assert champion_of(registry) == "2"
+        assert rollback(registry) == ("1", [outcome])
+
+
+def _without_servers(registry: Registry) -> list[Finding]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POKEWATCH_MLSERVER_HTTP_PORT", str(free_ports(1)[0]))
+        return list(market_findings(registry.market))
+
+
+def test_the_mlserver_of_the_registry_at_the_default_address_must_follow(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = registry.version("1").run_id
+    with answering(Upstream(lambda: champion_of(registry), stuck=True, run_id=run_id)) as own:
+        monkeypatch.setenv("POKEWATCH_MLSERVER_HTTP_PORT", str(own.server_port))
+        with pytest.raises(DeployError, match="answers with version 1, not 2"):
+            deploy(registry, "2")
+
+
+class _OtherProgram(BaseHTTPRequestHandler):
+    """Answers every request as web frameworks do that do not know its path."""
+
+    def do_GET(self) -> None:
+        body = b'{"status": 404, "error": "Not Found"}'
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_another_program_at_the_default_address_does_not_undo_the_deploy(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(ThreadingHTTPServer(("127.0.0.1", 0), _OtherProgram)) as other:
+        monkeypatch.setenv("POKEWATCH_MLSERVER_HTTP_PORT", str(other.server_port))
+        assert list(market_findings("")) == _without_servers(registry)
+        address = f"http://127.0.0.1:{other.server_port}"
+        assert deploy(registry, "2") == [ReplicaOutcome(address, "another installation")]
+        monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", address)
+        with pytest.raises(DeployError, match="refused version 1: Not Found"):
+            deploy(registry, "1")
+
+
 def _names(monkeypatch: pytest.MonkeyPatch, found: Callable[[], list[Upstream]]) -> str:
     """Return an address that stands for those found at each look-up, all on this machine."""
 
@@ -71,6 +132,7 @@ def test_no_replica_is_no_failure(
         (["other markets", "serving"], "1 of 1 MLServers run and serve it"),
         (["other markets"], "no MLServer serves it: those that run serve other markets"),
         (["not running"], "no MLServer runs; the next one that starts serves it"),
+        (["another installation"], "no MLServer runs; the next one that starts serves it"),
         (
             ["other markets", "not running"],
             "no MLServer of its market runs; the next one that starts serves it",
@@ -78,7 +140,8 @@ def test_no_replica_is_no_failure(
     ],
 )
 def test_people_are_told_how_many_servers_of_its_market_serve_a_version(
-    states: Sequence[Literal["serving", "not running", "other markets"]], text: str
+    states: Sequence[Literal["serving", "not running", "other markets", "another installation"]],
+    text: str,
 ) -> None:
     assert _served_by([ReplicaOutcome("http://127.0.0.1:1", state) for state in states]) == text
 

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Upstream(ThreadingHTTPServer):
     """Answers like MLServer: a load takes `champion()`, unless the server `refuses` it.
 
-    It cannot reach the registry for `outage`, and ends the connection for `hangs_up`.
+    It cannot reach the registry for `outage`, and ends the connection for `hangs_up`. `run_id` is
+    that of the registered version, where it answers with one.
     """
 
     def __init__(
@@ -18,10 +19,12 @@ class Upstream(ThreadingHTTPServer):
         stuck: bool = False,
         outage: str = "",
         hangs_up: str = "",
+        run_id: str = "",
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
         self.champion, self.refuses, self.stuck = champion, refuses, stuck
         self.outage, self.hangs_up = outage, hangs_up
+        self.run_id = run_id
         self.serving = champion()
 
     @property
@@ -44,9 +47,13 @@ class _Answers(BaseHTTPRequestHandler):
                 return self._answer(500, {"error": "fair.arrow is damaged"})
             self.server.serving = self.server.serving if self.server.stuck else version
             return self._answer(200, {})
-        return self._answer(
-            200, {"parameters": {"model_version": self.server.serving}, "outputs": []}
-        )
+        parameters = {"model_version": self.server.serving}
+        if self.server.run_id:
+            parameters["run_id"] = self.server.run_id
+        return self._answer(200, {"parameters": parameters, "outputs": []})
+
+    def do_GET(self) -> None:
+        self._answer(200, {"name": "pokewatch", "version": "1.7.1", "extensions": []})
 
     def _answer(self, status: int, content: object) -> None:
         body = json.dumps(content).encode()
