@@ -240,6 +240,45 @@ def test_an_address_without_host_or_port_names_its_variable(
 
 
 @pytest.mark.parametrize(
+    ("section", "variable", "value"),
+    [
+        (ServingSettings, "POKEWATCH_MLSERVER_HOST", "300.0.0.1"),
+        (ServingSettings, "POKEWATCH_MLSERVER_HOST", "two words"),
+        (ServingSettings, "POKEWATCH_MLSERVER_HOST", "http://127.0.0.1"),
+        (ServingSettings, "POKEWATCH_MLSERVER_URLS", "localhost:8080"),
+        (ServingSettings, "POKEWATCH_MLSERVER_URLS", "http://a:8080, http://"),
+        (ServingSettings, "POKEWATCH_MLSERVER_URLS", "dns+http://replicas:99999"),
+        (ServingSettings, "POKEWATCH_BRANCH_MLSERVER_URLS", "http://300.0.0.1:8080"),
+        (GatewaySettings, "POKEWATCH_GATEWAY_HOST", "a..b"),
+        (GatewaySettings, "POKEWATCH_GATEWAY_METRICS_HOST", "::1::"),
+        (GatewaySettings, "POKEWATCH_MLSERVER_URL", "http://two words:8080"),
+        (VersionSettings, "POKEWATCH_DVC_ENDPOINT_URL", "minio:9000"),
+    ],
+)
+def test_an_address_that_no_program_could_use_names_its_variable(
+    section: type[Section], variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a pipeline has run for an hour, to fail at its deploy."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=re.escape(f"{variable} {value!r}: use ")):
+        section.read()
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "fe80::1%eth0", "my_server", "localhost", "ä.de"]
+)
+def test_hosts(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_MLSERVER_HOST", host)
+    assert ServingSettings.read().mlserver_host == host
+
+
+def test_addresses_of_mlservers(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "dns+http://replicas:8080, https://[::1]:8443/"
+    monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", text)
+    assert ServingSettings.read().addresses() == ["dns+http://replicas:8080", "https://[::1]:8443"]
+
+
+@pytest.mark.parametrize(
     "url", ["redis://", "redis:///1", "rediss://:pw@[::1]:6380/0", "unix:///r"]
 )
 def test_addresses_of_redis(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,15 +6,24 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import HttpUrl, MarketUrls, Names, Networks, Origins, Port, RedisUrl
+from pokewatch.settings.values import (
+    Host,
+    HttpUrl,
+    MarketUrls,
+    Names,
+    Networks,
+    Origins,
+    Port,
+    RedisUrl,
+)
 
 
 class GatewaySettings(Section):
     """Gateway."""
 
-    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    gateway_host: Host = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: Port = Field(8000, description="Port of the gateway.")
-    gateway_metrics_host: str = Field(
+    gateway_metrics_host: Host = Field(
         "127.0.0.1", description="Address the gateway's metrics server listens on."
     )
     gateway_metrics_port: Port = Field(8083, description="Port of the gateway's metrics server.")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section, home_folder
-from pokewatch.settings.values import HttpUrl, Markets, Names
+from pokewatch.settings.values import HttpUrl, Markets, Names, OptionalUrl
 
 TCGCSV_URL = "https://tcgcsv.com"
 
@@ -169,7 +169,7 @@ class VersionSettings(Section):
         "POKEWATCH_HOME.",
     )
 
-    dvc_endpoint_url: str = Field(
+    dvc_endpoint_url: OptionalUrl = Field(
         "",
         description="Endpoint of an S3-compatible remote (MinIO, DagsHub). Credentials: AWS_* "
         "variables.",

@@ -5,13 +5,13 @@ from pathlib import Path
 from pydantic import Field
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import Names, Port, listed, local_address
+from pokewatch.settings.values import Host, Names, Port, ReplicaUrls, listed, local_address
 
 
 class ServingSettings(Section):
     """MLServer."""
 
-    mlserver_host: str = Field(
+    mlserver_host: Host = Field(
         "127.0.0.1",
         description="Address that the MLServer of `pokewatch serve` listens on. `mlserver start` "
         "reads MLSERVER_HOST, and MLSERVER_HTTP_PORT and so on for the ports.",
@@ -57,13 +57,13 @@ class ServingSettings(Section):
         description="Seconds that finding the champion in the registry and fetching its book may "
         "take.",
     )
-    mlserver_urls: str = Field(
+    mlserver_urls: ReplicaUrls = Field(
         "",
         description="Comma-separated REST addresses of the MLServers that a deploy reloads; "
         "dns+http://name:port stands for every address of that name. Default: that of "
         "POKEWATCH_MLSERVER_HOST and POKEWATCH_MLSERVER_HTTP_PORT.",
     )
-    branch_mlserver_urls: str = Field(
+    branch_mlserver_urls: ReplicaUrls = Field(
         "", description="The same for deploys of a branch. Default: none."
     )
 

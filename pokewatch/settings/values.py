@@ -1,7 +1,7 @@
 """Types of settings: ports, addresses and comma-separated lists."""
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -59,14 +59,44 @@ def _market(text: str) -> str:
     return text
 
 
+def _is_host(name: str) -> bool:
+    """Return whether a name or IP address is well-formed."""
+    if not name or re.search(r"[\s/@]", name):
+        return False
+    try:
+        # Digits and dots alone are no name, wherever they are looked up.
+        _ = ip_address(name) if re.fullmatch(r"[0-9.]+|.*:.*", name) else name.encode("idna")
+    except ValueError:
+        return False
+    return True
+
+
+def _host(name: str) -> str:
+    if not _is_host(name):
+        raise ValueError("use an IP address or the name of a host")
+    return name
+
+
 def _has_host(url: str) -> str:
     try:
-        valid = bool(urlsplit(url).hostname and urlsplit(url).port != 0)
+        valid = _is_host(urlsplit(url).hostname or "") and urlsplit(url).port != 0
     except ValueError:
         valid = False
     if not valid:
         raise ValueError("use an address with a host, and a port up to 65535 if it has one")
     return url
+
+
+def _optional_url(url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise ValueError("use an address such as http://127.0.0.1:8080")
+    return url and _has_host(url)
+
+
+def _replica_urls(text: str) -> str:
+    for address in listed(text):
+        _optional_url(address.removeprefix("dns+"))
+    return text
 
 
 def _registry(uri: str) -> str:
@@ -114,6 +144,9 @@ def _ascending(shares: tuple[float, ...]) -> tuple[float, ...]:
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), AfterValidator(_has_host)]
+Host = Annotated[str, AfterValidator(_host)]
+OptionalUrl = Annotated[str, AfterValidator(_optional_url)]
+ReplicaUrls = Annotated[str, AfterValidator(_replica_urls)]
 RegistryUri = Annotated[str, AfterValidator(_registry)]
 RedisUrl = Annotated[SecretStr | None, AfterValidator(_redis)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,*]+)$")]
