@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pokewatch.atomic_file import atomic_file
-from pokewatch.errors import VersionError
+from pokewatch.errors import VersionError, storage_remedy
 from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.remote_files import open_remote, read_json, remote_errors
 from pokewatch.settings import Home, VersionSettings
@@ -115,7 +115,10 @@ class DataVersions:
             pointer = Path(scratch) / "data.dvc"
             pointer.write_text(f"outs:\n- md5: {version}.dir\n  hash: md5\n  path: data\n")
             with (
-                _reported(f"data version {version} is not at {remote}, or damaged there"),
+                _reported(
+                    f"data version {version} cannot be fetched from {remote}",
+                    "; it is not there, or damaged",
+                ),
                 _repository(Path(scratch), self._settings) as repository,
             ):
                 repository.pull(targets=[str(pointer)])
@@ -262,12 +265,16 @@ def _quoted(value: str) -> str:
 
 
 @contextmanager
-def _reported(what: str) -> Iterator[None]:
-    """Raise failures of DVC, its file systems and its SQLite databases as VersionError."""
+def _reported(what: str, presumed: str = "") -> Iterator[None]:
+    """Raise failures of DVC, its file systems and its SQLite databases as VersionError.
+
+    `presumed` ends the message unless the cause is known to be on this machine, as a full disk is.
+    """
     from dvc.exceptions import DvcException
     from dvc_objects.errors import ObjectFormatError
 
     try:
         yield
     except remote_errors(DvcException, ObjectFormatError, ValueError, sqlite3.Error) as error:
-        raise VersionError(f"{what}: {' '.join(str(error).split())}") from error
+        cause = " ".join(str(error).split())
+        raise VersionError(f"{what}: {cause}{storage_remedy(cause) or presumed}") from error

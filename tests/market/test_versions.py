@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -201,9 +202,23 @@ def test_a_version_that_is_damaged_at_the_remote_is_refused(
 ) -> None:
     version = DataVersions(root).save(root / "raw")
     cut(stored(home, b"day 2"), content)
-    with pytest.raises(VersionError, match=f"data version {version} is not at .* or damaged there"):
+    with pytest.raises(
+        VersionError, match=f"data version {version} .*; it is not there, or damaged"
+    ):
         DataVersions(tmp_path / "elsewhere").materialise(version, tmp_path / "elsewhere" / "raw")
     assert not (tmp_path / "elsewhere" / "raw").exists()
+
+
+def test_a_full_disk_of_this_machine_is_no_damage_of_the_remote(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pull(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    version = DataVersions(root).save(root / "raw")
+    monkeypatch.setattr("dvc.repo.Repo.pull", pull)
+    with pytest.raises(VersionError, match=r"database or disk is full; free some space$"):
+        DataVersions(tmp_path / "elsewhere").materialise(version, tmp_path / "elsewhere" / "raw")
 
 
 @pytest.mark.parametrize("damaged", [("file",), ("list",), ("file", "list"), ("lost",)])
