@@ -427,6 +427,8 @@ def test_a_home_that_is_closed_is_named_itself(home: Path, monkeypatch: pytest.M
         f"POKEWATCH_HOME '{home}': cannot be accessed (Permission denied); "
         "use a folder of this user"
     )
+    with pytest.raises(SettingsError, match=re.escape(str(raised.value))):
+        unknown_names()
     home.chmod(0o755)
     with pytest.raises(SettingsError, match=r"settings\.env cannot be read"):
         Home.read()

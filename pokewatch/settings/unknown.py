@@ -31,7 +31,9 @@ def unknown_settings(sections: Iterable[type[Section]]) -> list[str]:
     """Return a text for each name that no section has: in the environment and `settings.env`.
 
     Of the environment these are names with the prefix, of the file also names like a setting's.
+    Raise SettingsError if the file cannot be read.
     """
+    Section.read()
     known = {name for section in sections for name in _names(section)}
     path = home_folder() / "settings.env"
     here = [name for name in sorted(os.environ) if name.upper().startswith(PREFIX)]
