@@ -7,6 +7,7 @@ gateways with it differed by 1%. The load: `wrk -t1 -c64 -d1s -s tests/bench/gat
 
 from collections.abc import Awaitable
 from typing import Any
+from weakref import proxy
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -52,6 +53,23 @@ def _without_chunks(send: Send, cycle: Any) -> Send:
     return send_unchunked
 
 
+class _OpenForBody:
+    """The transport of a response, which is not closed while the request's body is arriving.
+
+    Closing it would reset the connection of a client that is still sending, and it would lose the
+    response. The protocol closes it after the body.
+    """
+
+    def __init__(self, cycle: Any) -> None:
+        self._cycle = proxy(cycle)  # which refers to this transport
+        self._transport = cycle.transport
+        self.write, self.is_closing = self._transport.write, self._transport.is_closing
+
+    def close(self) -> None:
+        if not self._cycle.more_body:
+            self._transport.close()
+
+
 class _ResponseWriter:
     """Writes a 200 response whose body is its second message at once. Others are left to uvicorn.
 
@@ -69,7 +87,7 @@ class _ResponseWriter:
     def send(self, message: Message) -> Awaitable[None]:
         start = self._start
         if start is None:
-            if self._cycle.more_body:
+            if self._cycle.more_body and message["type"] == "http.response.start":
                 self._respond_early()
             if message["type"] != "http.response.start" or message["status"] != 200:
                 return self._send(message)
@@ -96,10 +114,13 @@ class _ResponseWriter:
         connection is closed. A half-closed connection still gets the response.
         """
         cycle = self._cycle
-        if cycle.waiting_for_100_continue:
+        waiting = cycle.waiting_for_100_continue
+        if waiting:
             cycle.keep_alive = False
         if cycle.disconnected and not cycle.transport.is_closing():
             cycle.disconnected = False
+        elif not waiting:
+            cycle.transport = _OpenForBody(cycle)
 
     def _can_write(self, start: Message, length: int) -> bool:
         """Return whether the connection stays open, can be written to, and needs no chunks."""

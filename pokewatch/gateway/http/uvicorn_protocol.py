@@ -40,11 +40,11 @@ class GuardedProtocol(HttpToolsProtocol):
     gets its responses.
 
     A connection is closed when it is idle, or slow to send a request's headers: after
-    `header_seconds` at first, then after uvicorn's keep-alive timeout. It is also closed when a
-    head does not end, when too many requests are pipelined, and when responses are not read.
-    uvicorn waits forever in these cases, keeps all data, and makes a timer for every response. Here
-    a connection has one timer, renewed only when it fires, and another one while responses are not
-    read.
+    `header_seconds` at first and where a body outlasts its response, else after uvicorn's
+    keep-alive timeout. It is also closed when a head does not end, when too many requests are
+    pipelined, and when responses are not read. uvicorn waits forever in these cases, keeps all
+    data, and makes a timer for every response. Here a connection has one timer, renewed only when
+    it fires, and another one while responses are not read.
 
     `error_app` is the application for requests that cannot be parsed: it responds with the scope's
     `pokewatch.problem`.
@@ -122,8 +122,8 @@ class GuardedProtocol(HttpToolsProtocol):
         # A trailer may close the connection: the parser then ignores what follows.
         if self.headers and not self.parser.should_keep_alive():
             self.cycle.keep_alive = False
-            if self.cycle.response_complete:
-                self.transport.close()
+        if self.cycle.response_complete and not self.cycle.keep_alive:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         if self.pipeline or self.transport.is_closing():
@@ -131,7 +131,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self.server_state.total_requests += 1
         self.flow.resume_reading()
-        self._close_after(self.timeout_keep_alive)
+        self._close_after(self.header_seconds if self.cycle.more_body else self.timeout_keep_alive)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -169,6 +169,35 @@ def test_a_final_response_instead_of_100_continue_closes_the_connection(
     assert found.count(b"connection: close\r\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("framing", "piece"),
+    [
+        (b"Content-Length: 6553600\r\n", b"x" * 65_536),
+        (b"Transfer-Encoding: chunked\r\n", b"10000\r\n%s\r\n" % (b"x" * 65_536)),
+    ],
+    ids=["length", "chunks"],
+)
+def test_a_client_that_sends_its_whole_body_first_gets_a_response_before_its_end(
+    urls: tuple[str, str], framing: bytes, piece: bytes
+) -> None:
+    """A connection closed earlier would be reset, and the client would lose the response."""
+    head = b"POST /fair_price HTTP/1.1\r\nHost: test\r\nConnection: close\r\n" + framing
+    end = b"0\r\n\r\n" if b"chunked" in framing else b""
+    found = answers(urls[0], head + b"\r\n", *[piece] * 100, end)
+    assert found.startswith(b"HTTP/1.1 401 ")
+    assert found.endswith(b"}"), "and is closed after the body"
+
+
+def test_a_connection_is_closed_where_the_rest_of_a_body_does_not_come(tmp_path: Path) -> None:
+    settings = GatewaySettings.read(
+        mlserver_url="http://127.0.0.1:9", access_log=False, body_seconds=0.5
+    )
+    head = b"POST /fair_price HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n"
+    with serving(settings, KeyStore(tmp_path / "keys.sqlite"), timeout_keep_alive=60) as (url, _):
+        for closing in (b"", b"Connection: close\r\n"):
+            assert answers(url, head + closing + b"\r\nhalf").startswith(b"HTTP/1.1 401 ")
+
+
 @pytest.mark.parametrize("reads", [False, True])
 def test_a_client_that_does_not_read_is_disconnected(tmp_path: Path, reads: bool) -> None:
     """The response is much larger than the kernel's buffers."""
