@@ -98,9 +98,10 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
+        # httptools leaves the white space after a value, which is no part of it (RFC 9110, 5.5).
+        name, value = name.lower(), value.rstrip(b" \t")
         if name in _CHECKED_HEADERS:
-            value = self._check_header(name, value.strip(b" \t"))
+            self._check_header(name, value)
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -146,8 +147,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._cancel_write_timer()
         super().connection_lost(exc)
 
-    def _check_header(self, name: bytes, value: bytes) -> bytes:
-        """Return the value of a header that decides how the body is read, if it is supported."""
+    def _check_header(self, name: bytes, value: bytes) -> None:
+        """Reject a header that decides how the body is read unless it is supported."""
         if name == b"expect":
             continues = value.lower() == b"100-continue" and self.parser.get_http_version() == "1.1"
             self.expect_100_continue |= continues
@@ -162,7 +163,6 @@ class GuardedProtocol(HttpToolsProtocol):
             coding = value[:80].decode("latin-1")
             detail = f"the transfer-encoding {coding!r} is not supported: "
             self._reject(UNSUPPORTED, f"{detail}send 'chunked' or a content-length")
-        return value
 
     def _check_head(self) -> None:
         if len(self.pipeline) >= MAX_PIPELINED:

@@ -143,6 +143,13 @@ def test_the_number_of_pipelined_requests_is_limited(urls: tuple[str, str]) -> N
     assert answers(urls[0], request * 500 + CASES["closing"].encode()).count(b" 200 OK") < 500
 
 
+@pytest.mark.parametrize("after", ["", " ", "\t ", " \t\t"], ids=repr)
+def test_white_space_around_a_value_is_no_part_of_it(urls: tuple[str, str], after: str) -> None:
+    head = "GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
+    head += f"X-Request-Id: \t mine{after}\r\n\r\n"
+    assert b"x-request-id: mine\r\n" in answers(urls[0], head.encode())
+
+
 def test_a_trailer_is_not_a_header(urls: tuple[str, str]) -> None:
     head = (
         "POST /fair_price HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
