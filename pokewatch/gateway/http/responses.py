@@ -54,7 +54,7 @@ def _without_chunks(send: Send, cycle: Any) -> Send:
 
 
 class _OpenForBody:
-    """The transport of a response, which is not closed while the request's body is arriving.
+    """The transport of a response, which is half-closed while the request's body is arriving.
 
     Closing it would reset the connection of a client that is still sending, and it would lose the
     response. The protocol closes it after the body.
@@ -66,7 +66,9 @@ class _OpenForBody:
         self.write, self.is_closing = self._transport.write, self._transport.is_closing
 
     def close(self) -> None:
-        if not self._cycle.more_body:
+        if self._cycle.more_body:
+            self._transport.write_eof()
+        else:
             self._transport.close()
 
 

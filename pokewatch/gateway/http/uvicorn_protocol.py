@@ -254,11 +254,11 @@ class GuardedProtocol(HttpToolsProtocol):
             keep_alive=False,
             on_response=self.on_response_complete,
         )
-        self.cycle.more_body = False
+        app: Any = with_fast_send(self.error_app)
         if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.error_app)
+            self._start_asgi_task(self.cycle, app)
         else:
-            self.pipeline.appendleft((self.cycle, self.error_app))
+            self.pipeline.appendleft((self.cycle, app))
 
     def _close_after(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds

@@ -195,6 +195,15 @@ def test_a_client_that_sends_its_whole_body_first_gets_a_response_before_its_end
     assert found.endswith(b"}"), "and is closed after the body"
 
 
+def test_a_malformed_request_is_answered_before_the_end_of_its_body(urls: tuple[str, str]) -> None:
+    head = (
+        b"POST /fair_price HTTP/1.1\r\nHost: test\r\nHost: test\r\nContent-Length: 6553600\r\n\r\n"
+    )
+    found = answers(urls[0], head, *[b"x" * 65_536] * 100)
+    assert found.startswith(b"HTTP/1.1 400 ")
+    assert b"the header host is sent twice" in found
+
+
 def test_a_connection_is_closed_where_the_rest_of_a_body_does_not_come(tmp_path: Path) -> None:
     settings = GatewaySettings.read(
         mlserver_url="http://127.0.0.1:9", access_log=False, body_seconds=0.5
