@@ -52,10 +52,12 @@ def pytest_collection_finish() -> None:
 def pytest_configure() -> None:
     """Let gateways of tests that run side by side have any free port for their metrics.
 
+    Programs that tests start keep what they write in a buffer, as they do for most users.
     Under nohup, let the programs that tests start have the signal that it ignores: unlike an
     ignored signal, one with a handler is not inherited.
     """
     os.environ["POKEWATCH_GATEWAY_METRICS_PORT"] = "0"
+    os.environ.pop("PYTHONUNBUFFERED", None)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda number, frame: None)
 

@@ -1,7 +1,6 @@
 """Construction of the gateway's components from its settings."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ from pokewatch.gateway.auth.redis_limits import RedisLimiter
 from pokewatch.gateway.events.event_log import EventLog
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.cors import CrossOrigin
-from pokewatch.gateway.http.logs import AccessLog
+from pokewatch.gateway.http.logs import AccessLog, write_at_once
 from pokewatch.gateway.http.middleware import Answer, RequestContext
 from pokewatch.gateway.http.streams import StreamedAnswer
 from pokewatch.gateway.metrics import Metrics
@@ -79,7 +78,7 @@ class Assembly:
         self.metrics_server = MetricsServer(
             self.metrics.registry, settings.gateway_metrics_host, settings.gateway_metrics_port
         )
-        self.access_log = AccessLog(sys.stdout.write if settings.access_log else None)
+        self.access_log = AccessLog(write_at_once if settings.access_log else None)
         origins = settings.cors_origins
         self.cross_origin = CrossOrigin(origins) if origins else None
         self.key_cache = KeyCache(store)

@@ -70,6 +70,15 @@ def configure(*names: str) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
+def write_at_once(text: str) -> None:
+    """Write to standard output. Python keeps what is written to a file or a pipe until it is 8 KiB.
+
+    It would lose that at SIGTERM, unless PYTHONUNBUFFERED is set.
+    """
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 class AccessRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One request in the access log. `path` excludes the query; `key` is the key's public id."""
 
