@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -128,8 +127,10 @@ def _print_summary(new: "NewKey", as_json: bool) -> None:
     if not as_json:
         scopes = ", ".join(new.scopes)
         text = f"key {new.id} ({new.name}): scopes {scopes}; {new.rate}; not shown again"
-        with suppress(OSError):  # the key is already printed and stored
+        try:
             click.echo(text, err=True)
+        except OSError:  # the key is already printed and stored
+            sys.stderr = None  # otherwise Python writes the rest once more as it exits, and fails
 
 
 def _row(key: "Key") -> dict[str, Any]:
