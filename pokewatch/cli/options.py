@@ -37,6 +37,8 @@ class OutputFile(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not os.fspath(value).strip():
             self.fail("the name of the file is empty; give one such as prices.csv", param, ctx)
+        if os.fspath(value) == "-":  # standard output, for many programs
+            self.fail("results go to a file: give its name, such as prices.csv", param, ctx)
         return super().convert(value, param, ctx)
 
 

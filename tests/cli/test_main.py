@@ -37,7 +37,15 @@ def test_rows_of_a_file_that_are_left_out_are_a_warning(command: str, tmp_path: 
     assert "1 row left out: market_price is not above 0" in " ".join(result.stderr.split())
 
 
-@pytest.mark.parametrize("name", ["", " "], ids=["empty", "blank"])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "the name of the file is empty; give one such as prices.csv"),
+        (" ", "the name of the file is empty; give one such as prices.csv"),
+        ("-", "results go to a file: give its name, such as prices.csv"),
+    ],
+    ids=["empty", "blank", "standard output"],
+)
 @pytest.mark.parametrize(
     "command",
     [
@@ -47,10 +55,12 @@ def test_rows_of_a_file_that_are_left_out_are_a_warning(command: str, tmp_path: 
     ],
     ids=lambda command: command[0],
 )
-def test_a_file_to_write_needs_a_name(home: Path, command: tuple[str, ...], name: str) -> None:
+def test_a_file_to_write_needs_a_name(
+    home: Path, command: tuple[str, ...], name: str, why: str
+) -> None:
     result = run(*command, name)
     assert result.exit_code == 2
-    assert "the name of the file is empty; give one such as prices.csv" in result.output
+    assert why in " ".join(result.output.split())
     assert not any(home.rglob("*.parquet"))
 
 
