@@ -383,16 +383,24 @@ def _until(holds: Callable[[], object]) -> None:
     assert holds()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "mlserver_http_port",
-        "mlserver_grpc_port",
-        "mlserver_metrics_port",
-        "gateway_port",
-        "gateway_metrics_port",
-    ],
+PORTS = (
+    "mlserver_http_port",
+    "mlserver_grpc_port",
+    "mlserver_metrics_port",
+    "gateway_port",
+    "gateway_metrics_port",
 )
+
+
+@pytest.fixture
+def _ports_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports that are free, since the default ones may be in use on this machine."""
+    for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True):
+        monkeypatch.setenv(f"POKEWATCH_{name.upper()}", str(port))
+
+
+@pytest.mark.usefixtures("_ports_of_its_own")
+@pytest.mark.parametrize("name", PORTS)
 def test_a_taken_port_is_an_error_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another MLServer would answer in place of ours until ours fails to start."""
     variable = f"POKEWATCH_{name.upper()}"
@@ -404,6 +412,7 @@ def test_a_taken_port_is_an_error_at_once(name: str, monkeypatch: pytest.MonkeyP
     assert f"{variable}: cannot listen at 127.0.0.1:{taken}" in result.stderr
 
 
+@pytest.mark.usefixtures("_ports_of_its_own")
 @pytest.mark.parametrize("name", ["gateway_metrics_port", "mlserver_http_port"])
 def test_a_port_that_is_given_twice_is_an_error_at_once(
     name: str, monkeypatch: pytest.MonkeyPatch
