@@ -185,7 +185,8 @@ def currencies_named(text: str) -> set[str]:
 def _currencies_named(text: str) -> list[str]:
     units = _UNIT_IN_NAME.findall(text.upper())
     codes = [unit for unit in units if unit in _CODES]
-    return codes or [_SYMBOLS[each] for each in (*units, *text) if each in _SYMBOLS]
+    signs = [each for unit in units for each in ([unit] if unit in _SYMBOLS else unit)]
+    return codes or [_SYMBOLS[each] for each in signs if each in _SYMBOLS]
 
 
 def currency_of(text: str) -> str | None:

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pokewatch.money import currency_named, currency_of, in_cents, parse_money, typed_price
+from pokewatch.money import (
+    currencies_named,
+    currency_named,
+    currency_of,
+    in_cents,
+    parse_money,
+    typed_price,
+)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +108,7 @@ def test_a_long_run_of_spaces_takes_no_longer_than_other_text(text: str) -> None
 )
 def test_the_currency_in_the_name_of_a_column(name: str, currency: str | None) -> None:
     assert currency_named(name) == currency
+    assert currencies_named(name) == ({currency} if currency else set())
 
 
 @pytest.mark.parametrize(

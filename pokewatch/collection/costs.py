@@ -9,25 +9,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pokewatch.collection.cell_texts import cell_text
-from pokewatch.collection.headers import (
-    COPY_COSTS,
-    COST_CURRENCIES,
-    LINE_COSTS,
-    UNCLEAR_COSTS,
-)
+from pokewatch.collection.cost_headers import COST_CURRENCIES, cost_column
+from pokewatch.collection.printing_columns import is_yes
 from pokewatch.contract import MAX_COST
 from pokewatch.market.tabular.cells import is_readable
-from pokewatch.market.tabular.columns import in_cents, without_unit
+from pokewatch.market.tabular.columns import in_cents
 from pokewatch.market.tabular.currencies import named_currencies
+from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.number_columns import Numbers, read_numbers
 from pokewatch.market.tabular.numbers import is_error_value
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
-from pokewatch.money import currency_named
+from pokewatch.money import currencies_named
 from pokewatch.wording import counted
 
 Floats = NDArray[np.float64]
 
 _DECIMALS = 6  # of a copy's share in the cost of a line
+_PLAIN_NUMBERS = "write costs with two decimals and without marks between thousands"
 _UNKNOWN = "?"  # what `named_currencies` returns for a text that names no currency
 
 
@@ -48,39 +46,39 @@ class Costs:
     notes: tuple[str, ...] = ()
 
 
-def read_costs(sheet: Sheet, copies: Mapping[int, int]) -> Costs:
+def read_costs(sheet: Sheet, copies: Mapping[int, int], playset: Sequence[str] = ()) -> Costs:
     """Return what the copies cost.
 
-    `copies` are those of each line that was read. A cost of zero is one that was not recorded: apps
-    write it where their user entered none. A cost that cannot be read takes nothing from its line
-    but itself, and `notes` say so.
+    `copies` are those of each line that was read, and `playset` the cells [m] that say whether a
+    row counts sets of copies. A cost of zero is one that was not recorded: apps write it where
+    their user entered none. A cost that cannot be read takes nothing from its line but itself, and
+    `notes` say so.
     """
-    names = [without_unit(name) for name in sheet.names]
-    usual = (*COPY_COSTS, *LINE_COSTS, *UNCLEAR_COSTS)
-    at = next((names.index(name) for name in usual if name in names), None)
-    if at is None or not is_readable(sheet.cells[at].type, numeric=True):
+    best = cost_column(sheet.names)
+    if best is None or not is_readable(sheet.cells[best[0]].type, numeric=True):
         return Costs({})
-    of_currency = next((names.index(name) for name in COST_CURRENCIES if name in names), None)
+    (at, kind), name = best, sheet.names[best[0]]
+    headers = [simplified(each) for each in sheet.names]
+    of_currency = next((headers.index(each) for each in COST_CURRENCIES if each in headers), None)
     columns = frozenset(each for each in (at, of_currency) if each is not None)
-    name = sheet.names[at]
     try:
         found = read_numbers(
             sheet.cells[at], sheet.line, shortened(name), None, False, sheet.numbers.get(name)
         )
     except TableError as error:
-        return Costs({}, columns, (f"costs are not used: {error}",))
+        return Costs({}, columns, (f"costs are not used: {error.problem}; {_PLAIN_NUMBERS}",))
     amounts = found.values / 100.0 if in_cents(name) else found.values
     said = None if of_currency is None else sheet.cells[of_currency]
     currency = _currencies(sheet, name, found, said)
+    sets = {line for line, cell in zip(sheet.line.tolist(), playset, strict=False) if is_yes(cell)}
     costs, unclear = {}, []
     for line, amount, unit in zip(sheet.line.tolist(), amounts.tolist(), currency, strict=True):
         if line not in copies or not 0 < amount <= MAX_COST:
             continue
-        if names[at] in UNCLEAR_COSTS and copies[line] > 1:
+        if (kind == "unclear" and copies[line] > 1) or (kind == "price" and line in sets):
             unclear.append(line)
-        else:
-            share = copies[line] if names[at] in LINE_COSTS else 1
-            costs[line] = Cost(round(amount / share, _DECIMALS), unit)
+        elif cost := round(amount / (copies[line] if kind == "line" else 1), _DECIMALS):
+            costs[line] = Cost(cost, unit)
     unread = [line for line in _unreadable(sheet, at, found) if line in copies]
     return Costs(costs, columns, tuple(_reading_notes(shortened(name), unread, unclear)))
 
@@ -102,7 +100,9 @@ def _currencies(sheet: Sheet, name: str, found: Numbers, said: pa.ChunkedArray |
     """
     of_cells = np.where(found.currency != "", found.currency, sheet.currencies.get(name, ""))
     of_rows = np.full(sheet.rows, "") if said is None else named_currencies(said)
-    rest = np.where(of_rows != "", of_rows, currency_named(name) or "")
+    named = currencies_named(name)
+    of_name = _UNKNOWN if len(named) > 1 else "".join(named)
+    rest = np.where(of_rows != "", of_rows, of_name)
     currencies: list[str] = np.where(of_cells != "", of_cells, rest).tolist()
     return currencies
 
@@ -116,7 +116,8 @@ def _reading_notes(name: str, unread: Sequence[int], unclear: Sequence[int]) -> 
     if unclear:
         yield (
             f"{name} of {counted(len(unclear), 'line')} with several copies is not used, since it "
-            f"may be of one copy or of all (first line {unclear[0]})"
+            f"may be of one copy or of all (first line {unclear[0]}): add 'per copy' or "
+            "'total' to the name of the column"
         )
 
 

@@ -5,6 +5,7 @@ A column is known by its header, not by its place, and an app by the columns tha
 
 from collections.abc import Mapping, Sequence
 
+from pokewatch.collection.cost_headers import COST_CURRENCIES, COSTS
 from pokewatch.market.tabular.header_rows import with_number
 
 # Each field by the simplified headers it has, the best first.
@@ -91,22 +92,8 @@ ALONE = (
     *HEADERS["card_id"],
 )
 EXAMPLE = "name,set,number,quantity"
-# Of the price paid for a copy, without a currency or unit.
-COPY_COSTS = (
-    *("average_cost_paid", "purchase_price", "price_bought", "acquired_price", "cost"),
-    *("cost_per_copy", "cost_per_card", "unit_cost", "average_cost", "avg_cost", "cost_each"),
-    *("price_paid", "paid", "buy_price", "purchase_cost", "einkaufspreis", "kaufpreis"),
-    *("prix_d_achat", "prix_achat", "precio_de_compra", "prezzo_di_acquisto"),
-    *("prezzo_d_acquisto", "preço_de_compra", "aankoopprijs", "cena_zakupu", "購入価格"),
-)
-LINE_COSTS = ("total_cost", "cost_total", "total_paid", "total_cost_paid", "total_purchase_price")
-# Of Card Ladder and PriceCharting: of a copy, or of all copies of the line.
-UNCLEAR_COSTS = ("investment", "cost_basis")
-COST_CURRENCIES = ("purchase_price_currency", "cost_currency")
 _UNUSED = ("my_price",)  # they tell a header from a line
-KNOWN_HEADERS = frozenset(
-    (*COPY_COSTS, *LINE_COSTS, *UNCLEAR_COSTS, *COST_CURRENCIES, *_UNUSED)
-).union(*HEADERS.values())
+KNOWN_HEADERS = frozenset((*COSTS, *COST_CURRENCIES, *_UNUSED)).union(*HEADERS.values())
 FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling", "extras"})
 
 CARDMARKET = "Cardmarket stock"
@@ -137,7 +124,7 @@ _APPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("Moxfield", frozenset({"tradelist_count", "collector_number"})),
     ("Archidekt", frozenset({"finish", "multiverse_id"})),
     ("Delver Lens", frozenset({"acquired_price", "tcgplayer_product_id"})),
-    (CARD_LADDER, frozenset({"investment", "graded_cert"})),
+    (CARD_LADDER, frozenset({"current_value", "graded_cert"})),
     (POKEWATCH, frozenset({"outcome", "why_unvalued"})),
 )
 

@@ -141,6 +141,17 @@ def test_what_was_written_is_valued_as_before(tmp_path: Path, book: PriceBook) -
     assert rows[0] == rows[1]
 
 
+def test_a_cost_in_an_unknown_currency_stays_one(tmp_path: Path, book: PriceBook) -> None:
+    path, written = tmp_path / "mine.csv", tmp_path / "worth.csv"
+    path.write_text(f"card_id,quantity,Cost,Currency\n{book.cards.slugs[0]},2,5.00,Galleons\n")
+    for file in (path, written):
+        shown = run("collection", "value", str(file), "--json", "--out", str(written)).stdout
+        worth = json.loads(shown)
+        assert worth["lines"][0]["cost_currency"] == "?"
+        assert worth["totals"]["cost"] is None
+        assert "is in an unknown currency" in " ".join(worth["notes"])
+
+
 def _valued_again(rows: list[dict[str, str]], path: Path, separator: str = ",") -> dict[str, Any]:
     """Return the worth of the rows of a file that was written, as a spreadsheet saves them."""
     with path.open("w", newline="", encoding="utf-8-sig") as file:

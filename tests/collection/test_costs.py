@@ -46,6 +46,10 @@ def costs(column: str, *cells: str, copies: int = 2) -> Sequence[Cost | None]:
         ("Total Cost", "10", Cost(5.0)),
         ("total_paid_usd", "10", Cost(5.0, "USD")),
         ("cost", "0", None),
+        ("cost", "0.0000001", None),
+        ("Cost USD/EUR", "4.50", Cost(4.5, "?")),
+        ("Cost (A$)", "4.50", Cost(4.5, "AUD")),
+        ("Kaufpreis (CHF)", "4.50", Cost(4.5, "CHF")),
         ("cost", "", None),
         ("cost", "n/a", None),
         ("My Price", "9", None),  # what the owner asks for
@@ -55,13 +59,59 @@ def test_what_a_copy_cost(column: str, cell: str, cost: Cost | None) -> None:
     assert costs(column, cell) == [cost]
 
 
-@pytest.mark.parametrize("column", ["cost-basis-in-pennies", "Investment"])
+@pytest.mark.parametrize("column", ["cost-basis-in-pennies", "Investment", "Bezahlt"])
 def test_a_cost_of_one_copy_or_of_all_is_used_where_both_are_the_same(column: str) -> None:
     (cost,) = costs(column, "450", copies=1)
     assert cost == Cost(4.5 if "pennies" in column else 450.0)
     several = owned(column, "450", copies=2)
     assert not several.costs
-    assert f"'{column}' of 1 line with several copies is not used" in " ".join(several.notes)
+    (note,) = several.notes
+    assert note.startswith(f"'{column}' of 1 line with several copies is not used")
+    assert note.endswith("add 'per copy' or 'total' to the name of the column")
+    (total,) = costs(f"{column} total", "450")
+    (each,) = costs(f"{column} per copy", "450")
+    assert total == Cost(cost.amount / 2)
+    assert each == cost
+
+
+@pytest.mark.parametrize(
+    ("table", "cost"),
+    [
+        ("Cost,Cost each\n{},40,10", 10.0),
+        ("Cost each,Cost\n{},10,40", 10.0),
+        ("Total cost,Kaufpreis\n{},40,10", 10.0),
+        ("Bezahlt,Total cost\n{},10,40", 10.0),
+        ("Cost,Total cost\n{},10,99", 10.0),
+    ],
+)
+def test_of_several_columns_the_one_that_says_most_is_used(table: str, cost: float) -> None:
+    found = read(f"{HEADER},{table.format(f'{CARD},4')}\n")
+    assert list(found.costs.values()) == [Cost(cost)]
+    assert "columns that are not used: " in " ".join(found.notes)
+
+
+@pytest.mark.parametrize("column", ["Currency", "Purchase currency", "Währung"])
+def test_a_column_of_the_currency_is_that_of_the_costs(column: str) -> None:
+    found = read(f"{HEADER},Cost,{column}\n{CARD},2,5,EUR\n")
+    assert list(found.costs.values()) == [Cost(5.0, "EUR")]
+    assert not found.notes
+
+
+def test_a_price_of_a_playset_may_be_that_of_four_copies() -> None:
+    lines = f"{CARD},1,Yes,20\n{CARD},1,No,5\n"
+    found = read(f"{HEADER},playset,Purchase price\n{lines}")
+    assert found.costs == {3: Cost(5.0)}
+    assert "'Purchase price' of 1 line with several copies is not used" in " ".join(found.notes)
+    assert read(f"{HEADER},playset,Cost per copy\n{lines}").costs == {2: Cost(20.0), 3: Cost(5.0)}
+    assert read(f"{HEADER},playset,Total cost\n{lines}").costs == {2: Cost(5.0), 3: Cost(5.0)}
+
+
+def test_what_it_takes_to_play_a_card_is_not_what_it_cost() -> None:
+    found = read(f"{HEADER},Cost,Ink\n{CARD},1,3,Ruby\n")
+    assert not found.costs
+    assert found.notes == ("columns that are not used: 'Cost', 'Ink'",)
+    paid = read(f"{HEADER},Cost,Ink,Price paid\n{CARD},1,3,Ruby,1.20\n")
+    assert list(paid.costs.values()) == [Cost(1.2)]
 
 
 def test_the_currency_of_a_line_is_that_of_its_column() -> None:
@@ -83,7 +133,9 @@ def test_a_cost_that_is_no_price_takes_nothing_else_from_its_line(cell: str) -> 
 def test_costs_that_may_be_two_numbers_are_not_used() -> None:
     found = owned("cost", "1.234")
     assert not found.costs
-    assert any(note.startswith("costs are not used: ") and "1234" in note for note in found.notes)
+    (note,) = found.notes
+    assert note.startswith("costs are not used: line 2: 'cost' can be read as 1.234 or 1234")
+    assert note.endswith("; write costs with two decimals and without marks between thousands")
     assert costs("cost", "1.234", "2.50") == [Cost(1.234), Cost(2.5)]
 
 

@@ -18,7 +18,7 @@ from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVer
 
 _Text = Annotated[str, Meta(max_length=MAX_COLLECTION_CELL)]
 _Amount = float | None
-_DECIMALS = {"quantity": 0, "cost": 4}  # three digits could be thousands, by the mark before them
+_DECIMALS = {"quantity": 0, "cost": 6}  # three digits could be thousands, by the mark before them
 
 
 class LineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -113,7 +113,8 @@ class LineWorth(msgspec.Struct, frozen=True):
     grade: str | None
     cost: Annotated[_Amount, Meta(description="Paid for each copy; null if it is not known.")]
     cost_currency: Annotated[
-        str | None, Meta(description="The currency of `cost`; null if the file does not say it.")
+        str | None,
+        Meta(description="That of `cost`, `?` if it is unknown; null if the file does not say it."),
     ]
     outcome: Literal["matched", "ambiguous", "unmatched"]
     reason: Annotated[str, Meta(description="How it was matched, or why it was not.")]

@@ -9,14 +9,18 @@ from numpy.typing import NDArray
 
 
 class TableError(ValueError):
-    """A table that cannot be read: what is wrong, where, and what would do."""
+    """A table that cannot be read: what is wrong, where, and what would do.
+
+    `problem` is the message without what would do.
+    """
 
     def __init__(
         self, problem: str, *, line: int | None = None, cell: str = "", remedy: str = ""
     ) -> None:
         where = f"line {line}: " if line is not None else ""
         shown = f" (the cell says {shortened(cell)})" if cell else ""
-        super().__init__(f"{where}{problem}{shown}" + (f"; {remedy}" if remedy else ""))
+        self.problem = f"{where}{problem}{shown}"
+        super().__init__(self.problem + (f"; {remedy}" if remedy else ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,16 @@ def test_lines_and_a_file_have_the_same_worth(gateway: Gateway) -> None:
     assert by_lines == by_file
 
 
+@pytest.mark.parametrize(("cost", "kept"), [(3.123456, 3.123456), (1.005, 1.005), (0.0, None)])
+def test_a_cost_of_a_line_is_kept_as_that_of_a_file(
+    gateway: Gateway, cost: float, kept: float | None
+) -> None:
+    lines = [{"card_id": "card_4", "quantity": 1000, "cost": cost}]
+    (line,) = gateway.post("/collections/value", {"lines": lines}).json()["lines"]
+    assert line["cost"] == kept
+    assert line["cost_total"] == (kept and round(kept * 1000, 2))
+
+
 def test_a_price_is_that_of_the_api(gateway: Gateway) -> None:
     request = {"lines": [{"card_id": "card_7"}, {"card_id": "card_9"}]}
     found = gateway.post("/collections/value", request).json()
