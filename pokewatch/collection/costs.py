@@ -96,13 +96,16 @@ def _unreadable(sheet: Sheet, column: int, found: Numbers) -> list[int]:
 def _currencies(sheet: Sheet, name: str, found: Numbers, said: pa.ChunkedArray | None) -> list[str]:
     """Return the currency of each row: by its cell, else the column of currencies, else the name.
 
-    One that is not known stays `?`, which is no market's.
+    Where none of them says it, it is that of the other cells, if they have the same one. One that
+    is not known stays `?`, which is no market's.
     """
     of_cells = np.where(found.currency != "", found.currency, sheet.currencies.get(name, ""))
     of_rows = np.full(sheet.rows, "") if said is None else named_currencies(said)
-    named = currencies_named(name)
-    of_name = _UNKNOWN if len(named) > 1 else "".join(named)
-    rest = np.where(of_rows != "", of_rows, of_name)
+    named, carried = currencies_named(name), set(of_cells[of_cells != ""].tolist())
+    if len(named) > 1:
+        named = {_UNKNOWN}
+    usual = next(iter(named or (carried if len(carried) == 1 else ())), "")
+    rest = np.where(of_rows != "", of_rows, usual)
     currencies: list[str] = np.where(of_cells != "", of_cells, rest).tolist()
     return currencies
 

@@ -97,6 +97,12 @@ def test_a_column_of_the_currency_is_that_of_the_costs(column: str) -> None:
     assert not found.notes
 
 
+def test_a_cost_without_a_currency_has_that_of_the_others() -> None:
+    assert costs("Cost", "€5", "5") == [Cost(5.0, "EUR"), Cost(5.0, "EUR")]
+    assert costs("Cost (PLN)", "€5", "5") == [Cost(5.0, "EUR"), Cost(5.0, "PLN")]
+    assert costs("Cost", "€5", "$5", "5")[2] == Cost(5.0)
+
+
 def test_a_price_of_a_playset_may_be_that_of_four_copies() -> None:
     lines = f"{CARD},1,Yes,20\n{CARD},1,No,5\n"
     found = read(f"{HEADER},playset,Purchase price\n{lines}")
