@@ -65,13 +65,16 @@ _PLAY = frozenset({"ink", "inkable", "lore", "strength", "willpower", "power", "
 _PLAY_COSTS = frozenset({"cost", "costs", "kosten", "coût", "coste", "costo", "custo"})
 
 
-def cost_column(names: Sequence[str]) -> tuple[int, Kind] | None:
-    """Return the best column of costs and what it says, None if there is none."""
-    play = not _PLAY.isdisjoint(map(simplified, names))
+def cost_column(names: Sequence[str], headers: Sequence[str]) -> tuple[int, Kind] | None:
+    """Return the best column of costs and what it says, None if there is none.
+
+    `headers` are the simplified names of the columns.
+    """
+    play = not _PLAY.isdisjoint(headers)
     found = []
-    for at, name in enumerate(names):
-        cost = _cost_of(name)
-        if cost is not None and not (play and simplified(name) in _PLAY_COSTS):
+    for at, (name, header) in enumerate(zip(names, headers, strict=True)):
+        cost = _cost_of(simplified(_SIGN.sub(" ", name)) if _SIGN.search(name) else header)
+        if cost is not None and not (play and header in _PLAY_COSTS):
             base, kind = cost
             found.append((_KINDS.index(kind), COSTS.index(base), at))
     if not found:
@@ -80,9 +83,9 @@ def cost_column(names: Sequence[str]) -> tuple[int, Kind] | None:
     return column, _KINDS[kind_at]
 
 
-def _cost_of(name: str) -> tuple[str, Kind] | None:
+def _cost_of(header: str) -> tuple[str, Kind] | None:
     """Return the words for a price paid in a header, and what it is of, None if it has none."""
-    words = simplified(_SIGN.sub(" ", name)).split("_")
+    words = header.split("_")
     header = "_".join(word for word in words if not (currency_of(word) or word in _UNITS))
     header = _without(_OWNER, _COMPOUND.sub("gesamt_", header))
     for scope, kind in _SCOPES:

@@ -15,7 +15,6 @@ from pokewatch.contract import MAX_COST
 from pokewatch.market.tabular.cells import is_readable
 from pokewatch.market.tabular.columns import in_cents
 from pokewatch.market.tabular.currencies import named_currencies
-from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.number_columns import Numbers, read_numbers
 from pokewatch.market.tabular.numbers import is_error_value
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
@@ -46,19 +45,20 @@ class Costs:
     notes: tuple[str, ...] = ()
 
 
-def read_costs(sheet: Sheet, copies: Mapping[int, int], playset: Sequence[str] = ()) -> Costs:
+def read_costs(
+    sheet: Sheet, headers: Sequence[str], copies: Mapping[int, int], playset: Sequence[str]
+) -> Costs:
     """Return what the copies cost.
 
-    `copies` are those of each line that was read, and `playset` the cells [m] that say whether a
-    row counts sets of copies. A cost of zero is one that was not recorded: apps write it where
-    their user entered none. A cost that cannot be read takes nothing from its line but itself, and
-    `notes` say so.
+    `headers` are the simplified names of the columns, `copies` those of each line that was read,
+    and `playset` the cells that say whether a row counts sets of copies, [] or [m]. A cost of zero
+    is one that was not recorded: apps write it where their user entered none. A cost that cannot be
+    read takes nothing from its line but itself, and `notes` say so.
     """
-    best = cost_column(sheet.names)
+    best = cost_column(sheet.names, headers)
     if best is None or not is_readable(sheet.cells[best[0]].type, numeric=True):
         return Costs({})
     (at, kind), name = best, sheet.names[best[0]]
-    headers = [simplified(each) for each in sheet.names]
     of_currency = next((headers.index(each) for each in COST_CURRENCIES if each in headers), None)
     columns = frozenset(each for each in (at, of_currency) if each is not None)
     try:

@@ -146,7 +146,7 @@ def read_collection(sheet: Sheet) -> Collection:
             refused.append(RefusedLine(found.line, found.title, NO_COPY))
     refused += [RefusedLine(each.line, each.text, each.reason) for each in sheet.skipped]
     copies = {each.line: each.quantity for each in lines}
-    costs = read_costs(sheet, copies, cells.get("playset", ()))
+    costs = read_costs(sheet, headers, copies, cells.get("playset", []))
     return Collection(
         app,
         tuple(lines),
