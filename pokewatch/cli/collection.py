@@ -276,7 +276,7 @@ def _written_cost(cost: float | None) -> str | None:
     """Return a cost with decimals that are not three, which could be read as thousands."""
     if cost is None:
         return None
-    return f"{cost:.2f}" if in_cents(cost) == cost else f"{cost:.6f}"
+    return f"{cost:.2f}" if in_cents(cost) == cost else f"{cost:.9f}"
 
 
 def _refused_row(refused: Mapping[str, Any]) -> dict[str, Any]:

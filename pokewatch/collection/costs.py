@@ -23,7 +23,7 @@ from pokewatch.wording import counted
 
 Floats = NDArray[np.float64]
 
-_DECIMALS = 6  # of a copy's share in the cost of a line
+_DECIMALS = 9  # of a copy's share in the cost of a line, which may have a million copies
 _PLAIN_NUMBERS = "write costs with two decimals and without marks between thousands"
 _UNKNOWN = "?"  # what `named_currencies` returns for a text that names no currency
 

@@ -46,7 +46,7 @@ def costs(column: str, *cells: str, copies: int = 2) -> Sequence[Cost | None]:
         ("Total Cost", "10", Cost(5.0)),
         ("total_paid_usd", "10", Cost(5.0, "USD")),
         ("cost", "0", None),
-        ("cost", "0.0000001", None),
+        ("cost", "0.0000000001", None),
         ("Cost USD/EUR", "4.50", Cost(4.5, "?")),
         ("Cost (A$)", "4.50", Cost(4.5, "AUD")),
         ("Kaufpreis (CHF)", "4.50", Cost(4.5, "CHF")),
@@ -143,6 +143,12 @@ def test_costs_that_may_be_two_numbers_are_not_used() -> None:
     assert note.startswith("costs are not used: line 2: 'cost' can be read as 1.234 or 1234")
     assert note.endswith("; write costs with two decimals and without marks between thousands")
     assert costs("cost", "1.234", "2.50") == [Cost(1.234), Cost(2.5)]
+
+
+def test_the_costs_of_many_copies_add_up_to_what_was_paid(book: PriceBook) -> None:
+    for copies, paid in ((30_000, 1000.0), (999_983, 1234567.89)):
+        found = owned("Total cost", f"{paid:.2f}", copies=copies)
+        assert value_collection(book, Matcher(book), found)["totals"]["cost"] == paid
 
 
 def test_a_column_of_costs_is_one_that_is_used() -> None:

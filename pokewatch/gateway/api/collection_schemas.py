@@ -18,7 +18,7 @@ from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVer
 
 _Text = Annotated[str, Meta(max_length=MAX_COLLECTION_CELL)]
 _Amount = float | None
-_DECIMALS = {"quantity": 0, "cost": 6}  # three digits could be thousands, by the mark before them
+_DECIMALS = {"quantity": 0, "cost": 9}  # three digits could be thousands, by the mark before them
 
 
 class LineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
