@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pokewatch.collection.cell_texts import cell_text
 from pokewatch.collection.cost_headers import COST_CURRENCIES, cost_column
 from pokewatch.collection.printing_columns import is_yes
+from pokewatch.collection.repeated_columns import check_repeated
 from pokewatch.contract import MAX_COST
 from pokewatch.market.tabular.cells import is_readable
 from pokewatch.market.tabular.columns import in_cents
@@ -61,6 +62,10 @@ def read_costs(
     (at, kind), name = best, sheet.names[best[0]]
     of_currency = next((headers.index(each) for each in COST_CURRENCIES if each in headers), None)
     columns = frozenset(each for each in (at, of_currency) if each is not None)
+    try:
+        check_repeated(sheet, [each.casefold() for each in sheet.names], {"cost": at})
+    except TableError as error:
+        return Costs({}, columns, (f"costs are not used: {error}",))
     try:
         found = read_numbers(
             sheet.cells[at], sheet.line, shortened(name), None, False, sheet.numbers.get(name)

@@ -5,7 +5,6 @@ A column is known by its header, not by its place, and an app by the columns tha
 
 from collections.abc import Mapping, Sequence
 
-from pokewatch.collection.cost_headers import COST_CURRENCIES, COSTS
 from pokewatch.market.tabular.header_rows import with_number
 
 # Each field by the simplified headers it has, the best first.
@@ -92,8 +91,9 @@ ALONE = (
     *HEADERS["card_id"],
 )
 EXAMPLE = "name,set,number,quantity"
-_UNUSED = ("my_price",)  # they tell a header from a line
-KNOWN_HEADERS = frozenset((*COSTS, *COST_CURRENCIES, *_UNUSED)).union(*HEADERS.values())
+# Of other columns, those that tell a header from a line and from what stands above a table.
+OTHER_HEADERS = ("average_cost_paid", "purchase_price", "price_bought", "my_price", "cost")
+KNOWN_HEADERS = frozenset(OTHER_HEADERS).union(*HEADERS.values())
 FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling", "extras"})
 
 CARDMARKET = "Cardmarket stock"

@@ -27,7 +27,7 @@ _COPIES_OF_PRINTING = re.compile(rf"{_PRINTING}_{_COUNT}|{_COUNT}_{_PRINTING}")
 
 def check_columns(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
     """Raise TableError where columns repeat or divide what one of them should say."""
-    _check_repeated(sheet, headers, columns)
+    check_repeated(sheet, headers, columns)
     _check_conditions(sheet, headers, columns)
     _check_printings(sheet, headers)
 
@@ -60,7 +60,7 @@ def _check_printings(sheet: Sheet, headers: Sequence[str]) -> None:
                 )
 
 
-def _check_repeated(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
+def check_repeated(sheet: Sheet, headers: Sequence[str], columns: Mapping[str, int]) -> None:
     """Raise TableError where a line has another cell in a second column of a used column's name."""
     for field, first in columns.items():
         for second in range(first + 1, len(headers)):

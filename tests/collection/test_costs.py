@@ -90,6 +90,17 @@ def test_of_several_columns_the_one_that_says_most_is_used(table: str, cost: flo
     assert "columns that are not used: " in " ".join(found.notes)
 
 
+def test_costs_of_two_columns_of_a_name_are_not_used_where_they_differ() -> None:
+    found = read(f"{HEADER},Cost,cost\n{CARD},4,10,10\n{CARD},4,10,40\n")
+    assert not found.costs
+    assert found.notes[-1] == (
+        "costs are not used: line 3: two columns are called 'cost', with '10' and '40' in this "
+        "line; remove or rename one of them"
+    )
+    assert read(f"{HEADER},Cost,Cost\n{CARD},4,10,10\n").costs == {2: Cost(10.0)}
+    assert read(f"{HEADER},Cost ($),Cost (€)\n{CARD},4,10,9\n").costs == {2: Cost(10.0, "USD")}
+
+
 @pytest.mark.parametrize("column", ["Currency", "Purchase currency", "Währung"])
 def test_a_column_of_the_currency_is_that_of_the_costs(column: str) -> None:
     found = read(f"{HEADER},Cost,{column}\n{CARD},2,5,EUR\n")
@@ -149,6 +160,13 @@ def test_the_costs_of_many_copies_add_up_to_what_was_paid(book: PriceBook) -> No
     for copies, paid in ((30_000, 1000.0), (999_983, 1234567.89)):
         found = owned("Total cost", f"{paid:.2f}", copies=copies)
         assert value_collection(book, Matcher(book), found)["totals"]["cost"] == paid
+
+
+def test_what_stands_above_a_table_may_name_costs() -> None:
+    for above in ("Currency,USD,Costs,120", "Kosten,Währung", "Total cost,Paid"):
+        found = read(f"{above}\nname,set,number,quantity,cost\nPikachu,Base Set,58,2,3.00\n")
+        assert [line.quantity for line in found.lines] == [2], above
+        assert list(found.costs.values()) == [Cost(3.0)]
 
 
 def test_a_column_of_costs_is_one_that_is_used() -> None:
