@@ -82,6 +82,7 @@ _MONEY = re.compile(
 _PRECISE = 1e10  # below it, _NOISE is a small part of a cent
 _NOISE = 1e-9  # cents, and 1e-14 of the amount: more than what products of floats are off by
 _PLACE_BEFORE_SIGN = re.compile(r"(?<=[A-Za-z]) (?=\$)")  # "US $3.50", as eBay writes it
+_NO_CENTS = re.compile(r"(?<=\d)([.,])--?(?![\d-])")  # "5,- €" and "CHF 5.-"
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:(?P<mark>[.,' ])\d{3})(?:(?P=mark)\d{3})*")
 _PLAIN = re.compile(r"\d+")
 
@@ -148,7 +149,8 @@ def in_cents(amount: float) -> float:
 
 def parse_money(text: str) -> Money | None:
     """Return the number in a cell such as "$1,234.50", "12,33 €" or "EUR 1'234.50", else None."""
-    match = _MONEY.fullmatch(_PLACE_BEFORE_SIGN.sub("", as_typed(text)))
+    typed = _NO_CENTS.sub(r"\g<1>00", as_typed(text))
+    match = _MONEY.fullmatch(_PLACE_BEFORE_SIGN.sub("", typed))
     if match is None or (match["sign"] and match["inner"]):
         return None
     currencies = [_currency(match[place]) for place in ("before", "after") if match[place]]

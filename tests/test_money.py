@@ -36,6 +36,10 @@ from pokewatch.money import (
         ("1\u00a0234,50", 1234.5, None),
         ("1,234,567", 1234567.0, None),
         ("1.2340", 1.234, None),
+        ("5,-", 5.0, None),
+        ("5,\u2013 \u20ac", 5.0, "EUR"),
+        ("CHF 1'234.--", 1234.0, "CHF"),
+        ("1.234,-", 1234.0, None),
         ("0.125", 0.125, None),
         (" \uff11\uff12.\uff15 ", 12.5, None),
     ],
@@ -45,7 +49,9 @@ def test_a_price_is_read_as_people_write_it(text: str, amount: float, currency: 
     assert (price, price.currency) == (amount, currency)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1_0", "1.2.3", "nan", "inf", "3.50 bananas", "$3 EUR"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1_0", "1.2.3", "nan", "inf", "3.50 bananas", "$3 EUR", "5-", "5,-3"]
+)
 def test_other_texts_are_no_prices(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a price such as 3\.50$"):
         typed_price(text)
