@@ -157,9 +157,10 @@ def currency_notes(costs: Mapping[int, Cost], currency: str) -> Iterator[str]:
         yield f"costs without a currency are taken to be in {currency}"
     others = [line for line, cost in costs.items() if cost.currency not in ("", currency)]
     if others:
-        named = sorted({costs[line].currency for line in others} - {_UNKNOWN})
+        found = {costs[line].currency for line in others}
+        named = sorted(found - {_UNKNOWN}) + ["an unknown currency"] * (_UNKNOWN in found)
         yield (
             f"the cost of {counted(len(others), 'line')} is in "
-            f"{' or '.join(named) or 'an unknown currency'}, and not compared with prices in "
+            f"{' or '.join(named)}, and not compared with prices in "
             f"{currency} (first line {others[0]})"
         )

@@ -199,6 +199,15 @@ def test_a_cost_in_another_currency_is_not_compared(book: PriceBook) -> None:
     ]
 
 
+def test_a_cost_in_an_unknown_currency_is_not_compared(book: PriceBook) -> None:
+    table = f"{HEADER},Cost,Currency\n{CARD},1,2,EUR\n{CARD},1,3,Galleons\n"
+    found = value_collection(book, Matcher(book), read(table))
+    assert found["notes"] == [
+        "the cost of 2 lines is in EUR or an unknown currency, and not compared with prices in USD "
+        "(first line 2)"
+    ]
+
+
 def test_a_collection_without_costs_has_no_profit(book: PriceBook) -> None:
     found = value_collection(book, Matcher(book), read(f"{HEADER}\n{CARD},1\n"))
     assert (found["totals"]["cost"], found["totals"]["profit"]) == (None, None)
