@@ -10,7 +10,7 @@ import click
 
 from pokewatch.atomic_file import atomic_file
 from pokewatch.cli.card_choice import described
-from pokewatch.cli.market_choice import chosen_registry, market_option
+from pokewatch.cli.market_choice import champion_book, chosen_registry, market_option
 from pokewatch.cli.options import OutputFile, ending_of, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_price,
@@ -21,7 +21,6 @@ from pokewatch.cli.output import (
     progress_bar,
     warn_of_old_prices,
 )
-from pokewatch.cli.value import champion_book
 from pokewatch.collection.headers import ALONE, EXAMPLE, KNOWN_HEADERS, REFUSED
 from pokewatch.contract import FEE_CURRENCIES, Fees
 from pokewatch.csv_cells import BYTE_ORDER_MARK, safe_cell

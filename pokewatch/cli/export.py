@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pokewatch.cli.market_choice import chosen_registry, market_option
+from pokewatch.cli.market_choice import champion_book, chosen_registry, market_option
 from pokewatch.cli.options import OutputFile, ending_of, json_option
 from pokewatch.cli.output import (
     print_json,
@@ -65,7 +65,6 @@ def export(
       pokewatch export --out cards.csv
       pokewatch export --out january.parquet --history 2026-01-01..2026-01-31
     """
-    from pokewatch.cli.value import champion_book
     from pokewatch.valuation.book.export import ExportVersions, exported_days, write_export
     from pokewatch.valuation.signals import configured_thresholds
 

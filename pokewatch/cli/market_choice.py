@@ -1,4 +1,4 @@
-"""The market that a command works on: `--market`, POKEWATCH_MARKET, or the only one of the home."""
+"""The market a command works on: `--market`, POKEWATCH_MARKET or the only one. Its price book."""
 
 import os
 import re
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pokewatch.contract import MARKET_PATTERN
-from pokewatch.errors import SettingsError
+from pokewatch.errors import BookError, SettingsError
 
 if TYPE_CHECKING:
-    from pokewatch.registry import Registry
+    from pokewatch.registry import RegisteredModel, Registry
+    from pokewatch.valuation.book import PriceBook
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -98,3 +99,18 @@ def chosen_registry() -> "Registry":
     if len(markets) > 1:
         raise SettingsError(f"there are several markets: add --market {' or '.join(markets)}")
     return Registry(RegistrySettings.read(market=markets[0])) if markets else registry
+
+
+def champion_book(registry: "Registry") -> "tuple[PriceBook, RegisteredModel]":
+    """Return the price book of a champion, and the champion.
+
+    Raise NoChampionError if there is none, BookError with what to do if its book cannot be opened.
+    """
+    from pokewatch.cli.model_checks import unreadable_champion_remedy
+
+    champion = registry.resolve()
+    try:
+        return registry.open_book(champion), champion
+    except BookError as error:
+        remedy = unreadable_champion_remedy(registry.market, champion)
+        raise BookError(f"{error}; {remedy}") from error

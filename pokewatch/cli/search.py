@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pokewatch.cli.card_choice import described
-from pokewatch.cli.market_choice import chosen_registry, market_option
+from pokewatch.cli.market_choice import champion_book, chosen_registry, market_option
 from pokewatch.cli.options import json_option
 from pokewatch.cli.output import (
     format_price,
@@ -44,7 +44,6 @@ def search(
       pokewatch search charizard 199
       pokewatch search mewtwo --set "Scarlet & Violet 151"
     """
-    from pokewatch.cli.value import champion_book
     from pokewatch.valuation.signals import finite
 
     registry = chosen_registry()

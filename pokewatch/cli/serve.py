@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pokewatch.cli.keys import key_store
-from pokewatch.cli.market_choice import first_registry
+from pokewatch.cli.market_choice import champion_book, first_registry
 from pokewatch.cli.output import waiting_bar, warn_of_old_prices, warn_of_unknown_settings
-from pokewatch.cli.value import champion_book
 from pokewatch.termination import ending_signals
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pokewatch.cli.card_choice import find_cards
-from pokewatch.cli.market_choice import chosen_registry, market_option
+from pokewatch.cli.market_choice import champion_book, chosen_registry, market_option
 from pokewatch.cli.options import (
     Day,
     PriceOption,
@@ -28,14 +28,12 @@ from pokewatch.cli.output import (
     warn_of_old_prices,
 )
 from pokewatch.contract import CONDITIONS, FEE_CURRENCIES, NEAR_MINT, NO_BETTER, Condition, Fees
-from pokewatch.errors import BookError
 from pokewatch.money import in_cents
 from pokewatch.valuation.skill import skill_of
 from pokewatch.wording import counted
 
 if TYPE_CHECKING:
-    from pokewatch.registry import RegisteredModel, Registry
-    from pokewatch.valuation.book import PriceBook
+    from pokewatch.registry import RegisteredModel
 
 
 @click.command()
@@ -113,21 +111,6 @@ def value(
     else:
         _print_values(rows, book.facts, model, "market" if price is None else "asked")
     warn_of_old_prices(book.last_day, registry.market, book.facts.market)
-
-
-def champion_book(registry: "Registry") -> "tuple[PriceBook, RegisteredModel]":
-    """Return the price book of a champion, and the champion.
-
-    Raise NoChampionError if there is none, BookError with what to do if its book cannot be opened.
-    """
-    from pokewatch.cli.model_checks import unreadable_champion_remedy
-
-    champion = registry.resolve()
-    try:
-        return registry.open_book(champion), champion
-    except BookError as error:
-        remedy = unreadable_champion_remedy(registry.market, champion)
-        raise BookError(f"{error}; {remedy}") from error
 
 
 def _print_origin(facts: Any, model: "RegisteredModel") -> None:

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.cli.market_choice import chosen_registry, market_option, valued_registries
+from pokewatch.cli.market_choice import (
+    champion_book,
+    chosen_registry,
+    market_option,
+    valued_registries,
+)
 from pokewatch.cli.options import PriceOption, check_currency, json_option, value_errors_as_usage
 from pokewatch.cli.output import print_json, print_table, print_text
-from pokewatch.cli.value import champion_book
 from pokewatch.wording import counted
 
 if TYPE_CHECKING:
