@@ -5,7 +5,7 @@ values are those of the card on other days, too: a number or note of single rows
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import combinations
 
@@ -29,6 +29,9 @@ _USUAL = (
     *("edition", "currency", "shop", "store", "seller", "vendor", "marketplace", "source", "site"),
     *("country", "region"),
 )
+_WITH_AMOUNTS = frozenset(
+    word for kind, words in COPIES.items() if kind != "language" for word in words
+)
 # Words of columns that hold no key, but a number, day, text or address of what _USUAL names.
 _NO_KEY = frozenset(
     word
@@ -39,36 +42,6 @@ _NO_KEY = frozenset(
     )
     for word in line.split()
 )
-
-
-def check_times(
-    sheet: Sheet,
-    columns: Columns,
-    card_id: NDArray[np.str_],
-    days: NDArray[np.datetime64],
-    market: NDArray[np.float64],
-    currency: NDArray[np.str_],
-    rows: NDArray[np.int64],
-) -> None:
-    """Raise TableError where a column such as a condition differs within a card and day.
-
-    Of several times of a day, the last one must not decide which condition counts.
-    """
-    keys = np.stack((card_id[rows], days[rows].astype(np.str_)))
-    group = np.unique(keys, axis=1, return_inverse=True)[1].ravel()
-    for name in candidates(sheet, columns):
-        if not _tells_copies(sheet, columns, name):
-            continue
-        code = coded(sheet.column(name), sheet.line).code[rows]
-        filled = code >= 0
-        order = np.flatnonzero(filled)[np.argsort(group[filled], kind="stable")]
-        differs = (group[order[1:]] == group[order[:-1]]) & (code[order[1:]] != code[order[:-1]])
-        if differs.any():
-            at = int(np.flatnonzero(differs)[0])
-            one, other = sorted(rows[order[[at, at + 1]]].tolist())
-            said = texts_of(sheet, name, np.array([one, other]))
-            texts = {one: said[0], other: said[1]}
-            raise _too_small(sheet, (name,), texts, card_id, days, market, currency)
 
 
 def check_key(
@@ -95,25 +68,33 @@ def check_key(
     )
 
     @cache
-    def may_be_key(name: str) -> bool:
-        if _tells_copies(sheet, columns, name):
-            return True
-        return _lasts(coded(sheet.column(name), sheet.line).code, card, days, conflicts, several)
+    def code_of(name: str) -> NDArray[np.int64]:
+        return coded(sheet.column(name), sheet.line).code
 
-    keys = [
-        f"{identity}\n{day}"
-        for identity, day in zip(
-            card_id[conflicts].tolist(), days[conflicts].astype(str).tolist(), strict=True
+    @cache
+    def may_be_key(name: str) -> bool:
+        return tells_copies(sheet, columns, name) or _lasts(
+            code_of(name), card, days, conflicts, several
         )
-    ]
-    texts = {name: texts_of(sheet, name, conflicts) for name in usual[:_MOST_CANDIDATES]}
-    for names in (*combinations(texts, 1), *combinations(texts, 2)):
-        values = [", ".join(each) for each in zip(*(texts[name] for name in names), strict=True)]
-        distinguish = len(set(zip(keys, values, strict=True))) == len(keys)
-        if distinguish and all(map(may_be_key, names)):
-            at = dict(zip(conflicts.tolist(), values, strict=True))
-            pair = {row: at[row] for row in _pair(keys, conflicts)}
-            raise _too_small(sheet, names, pair, card_id, days, market, currency)
+
+    days_of_cards = np.stack((card[conflicts], days[conflicts].astype(np.int64)))
+    group = np.unique(days_of_cards, axis=1, return_inverse=True)[1].ravel()
+    names = usual[:_MOST_CANDIDATES]
+    for count in (1, 2):
+        for key in combinations(names, count):
+            values = [code_of(name)[conflicts] for name in key]
+            if _are_distinct(group, values) and all(map(may_be_key, key)):
+                pair = conflicts[list(_pair(group))]
+                raise too_small(sheet, key, pair, card_id, days, market, currency)
+        names = list(filter(may_be_key, names))
+
+
+def _are_distinct(group: NDArray[np.int64], values: Sequence[NDArray[np.int64]]) -> bool:
+    """Return whether no two rows of a group have the same `values`, codes [m] from -1."""
+    rows = group
+    for code in values:
+        rows = np.unique(rows * (code.max() + 2) + code + 1, return_inverse=True)[1].ravel()
+    return int(rows.max()) + 1 == len(rows)
 
 
 def candidates(sheet: Sheet, columns: Columns, described: bool = False) -> list[str]:
@@ -140,21 +121,25 @@ def key_words(name: str) -> set[str]:
     return set() if words & _NO_KEY or any(map(str.isdecimal, words)) else words
 
 
-def _tells_copies(sheet: Sheet, columns: Columns, name: str) -> bool:
-    """Return whether a column has the name of one that tells copies or cards apart.
-
-    One of amounts does not: a column `foil` may have the prices of foil copies.
-    """
-    printing = name == columns.named.get("printing")
-    if name not in columns.other and not printing:
-        return True
-    if not printing and key_words(name).isdisjoint(_USUAL):
+def tells_copies(sheet: Sheet, columns: Columns, name: str) -> bool:
+    """Return whether a column has the name of one that tells copies or cards apart."""
+    if name in columns.other and key_words(name).isdisjoint(_USUAL):
         return False
-    return not any(map(is_amount, coded(sheet.column(name), sheet.line).texts))
+    return not has_amounts(sheet, columns, name)
 
 
-def is_amount(text: str) -> bool:
-    """Return whether a text is a number that is no grade: a column `foil` may have its price."""
+def has_amounts(sheet: Sheet, columns: Columns, name: str) -> bool:
+    """Return whether a column has amounts, such as the prices of foil copies or a number in stock.
+
+    Numbers of languages or shops are none.
+    """
+    if name != columns.named.get("printing") and key_words(name).isdisjoint(_WITH_AMOUNTS):
+        return False
+    return any(map(_is_amount, coded(sheet.column(name), sheet.line).texts))
+
+
+def _is_amount(text: str) -> bool:
+    """Return whether a text is a number that is no grade."""
     number = without_signs(text)
     if not _AMOUNT.fullmatch(number):
         return False
@@ -175,14 +160,16 @@ def _lasts(
     """Return whether contradicting rows share the values `code` with their cards on other days.
 
     A number or note of single rows is no key. Cards of one day alone are no evidence. Unless the
-    rows are `several`, all of their values must be found again: one may be an error.
+    rows are `several`, all of their values must be found again: one may be an error. Of several,
+    some must, but more than are found by chance.
     """
     rows = np.flatnonzero(np.isin(card, card[conflicts]) & ~np.isnat(days))
     at = np.searchsorted(rows, conflicts)
     value = card[rows] * (code.max() + 2) + code[rows]
     judged = _days_of(card[rows], days[rows])[at] > 1
     again = _days_of(value, days[rows])[at][judged] > 1
-    return bool(not judged.any() or (again.any() if several else again.all()))
+    found = again.sum() * STRAY if several else again.sum()
+    return bool(found >= len(again))
 
 
 def _days_of(group: NDArray[np.int64], days: NDArray[np.datetime64]) -> NDArray[np.int64]:
@@ -193,24 +180,27 @@ def _days_of(group: NDArray[np.int64], days: NDArray[np.datetime64]) -> NDArray[
     return np.asarray(found["day_count_distinct"].take(row))
 
 
-def _too_small(
+def too_small(
     sheet: Sheet,
     names: Sequence[str],
-    texts: Mapping[int, str],
+    rows: NDArray[np.int64],
     card_id: NDArray[np.str_],
     days: NDArray[np.datetime64],
     market: NDArray[np.float64],
     currency: NDArray[np.str_],
 ) -> TableError:
-    """Return the error of two rows, with their `texts` in columns that the key lacks."""
-    shown = ", ".join(f"{text} at {market[row]:g}" for row, text in texts.items())
+    """Return the error of two `rows` that differ in columns which the key lacks."""
+    texts = zip(*(texts_of(sheet, name, rows) for name in names), strict=True)
+    shown = ", ".join(
+        f"{', '.join(said)} at {price:g}" for said, price in zip(texts, market[rows], strict=True)
+    )
     which = (
         f"the column {names[0]!r} distinguishes"
         if len(names) == 1
         else f"the columns {names[0]!r} and {names[1]!r} distinguish"
     )
-    row, key = next(iter(texts)), ",".join(names)
-    currencies = dict.fromkeys(currency[list(texts)].tolist())
+    row, key = rows[0], ",".join(names)
+    currencies = dict.fromkeys(currency[rows].tolist())
     remedy = f"treat each as a card: POKEWATCH_FILE_KEY={key}; or keep the rows of one"
     if len(currencies) > 1:
         remedy = f"keep the rows in {' or '.join(currencies)}: they cannot be compared"
@@ -228,12 +218,12 @@ def texts_of(sheet: Sheet, name: str, rows: NDArray[np.int64]) -> list[str]:
     return ["" if value is None else str(value).strip() for value in values]
 
 
-def _pair(keys: Sequence[str], rows: NDArray[np.int64]) -> tuple[int, int]:
-    """Return the first two rows of one card and day."""
-    seen: dict[str, int] = {}
+def _pair(group: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the first two rows of one group."""
+    seen: dict[int, int] = {}
     pairs = [
-        (seen[key], row)
-        for key, row in zip(keys, rows.tolist(), strict=True)
-        if key in seen or seen.setdefault(key, row) is None
+        (seen[each], row)
+        for row, each in enumerate(group.tolist())
+        if each in seen or seen.setdefault(each, row) is None
     ]
     return min(pairs)

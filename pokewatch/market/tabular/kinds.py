@@ -1,4 +1,4 @@
-"""Copies of several kinds under one card: graded ones after raw ones, or another language."""
+"""Copies of several kinds under one card: graded ones beside or after raw ones, or languages."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,14 @@ from pokewatch.market.tabular.cells import Coded, coded
 from pokewatch.market.tabular.column_names import COPIES
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
-from pokewatch.market.tabular.keys import candidates, is_amount, key_words, texts_of
+from pokewatch.market.tabular.keys import (
+    candidates,
+    has_amounts,
+    key_words,
+    tells_copies,
+    texts_of,
+    too_small,
+)
 from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
 from pokewatch.market.tabular.sheet import Sheet, TableError
 
@@ -18,6 +25,42 @@ from pokewatch.market.tabular.sheet import Sheet, TableError
 _RAW = frozenset({"raw", "ungraded", "not_graded", "no", "false", "0"})
 _KINDS = frozenset(word for words in COPIES.values() for word in words)
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+
+
+def check_times(
+    sheet: Sheet,
+    columns: Columns,
+    card_id: NDArray[np.str_],
+    card: NDArray[np.int64],
+    days: NDArray[np.datetime64],
+    market: NDArray[np.float64],
+    currency: NDArray[np.str_],
+    rows: NDArray[np.int64],
+) -> None:
+    """Raise TableError where a column such as a condition differs within a card and day.
+
+    `card` [m] are the ranks of `card_id`, and `rows` [k] those that can be used. Of several times
+    of a day, the last one must not decide which condition counts.
+    """
+    rows = rows[np.lexsort((days[rows], card[rows]))]
+    spellings = _places(columns)
+    if "printing" in columns.named:
+        spellings[columns.named["printing"]] = _is_same_kind
+    for name in candidates(sheet, columns):
+        if name == columns.named.get("rarity") or not tells_copies(sheet, columns, name):
+            continue
+        cells = coded(sheet.column(name), sheet.line)
+        filled = rows[cells.code[rows] >= 0]
+        one, other = filled[:-1], filled[1:]
+        differ = cells.code[one] != cells.code[other]
+        differ &= (card[one] == card[other]) & (days[one] == days[other])
+        pairs = np.stack((one, other), axis=1)[differ]
+        codes, at = np.unique(cells.code[pairs], axis=0, return_index=True)
+        is_same = spellings.get(name)
+        kinds = [_kind_of(text, graded=False) for text in cells.texts] if is_same else []
+        for (a, b), pair in zip(codes.tolist(), pairs[at], strict=True):
+            if is_same is None or not is_same(kinds[a], kinds[b]):
+                raise too_small(sheet, (name,), np.sort(pair), card_id, days, market, currency)
 
 
 def check_kinds(
@@ -38,9 +81,9 @@ def check_kinds(
         words = key_words(name)
         if words.isdisjoint(_KINDS) and name not in (columns.named.get("printing"), *places):
             continue
-        cells = coded(sheet.column(name), sheet.line)
-        if name not in places and any(map(is_amount, cells.texts)):
+        if name not in places and has_amounts(sheet, columns, name):
             continue
+        cells = coded(sheet.column(name), sheet.line)
         graded = not words.isdisjoint(COPIES["grade"])
         kinds, code = _kinds_of(cells, graded)
         # No grade is that of a raw copy; a condition or language that is not given may be any.

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.tabular.cards import card_rows
 from pokewatch.market.tabular.columns import NUMERIC_FIELDS, Columns, find_columns
-from pokewatch.market.tabular.keys import check_key, check_times
-from pokewatch.market.tabular.kinds import check_kinds
+from pokewatch.market.tabular.keys import check_key
+from pokewatch.market.tabular.kinds import check_kinds, check_times
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.row_reader import IDENTITIES, LeftOut, RowReader
 from pokewatch.market.tabular.rows import (
@@ -88,7 +88,7 @@ def read_price_table(
     last, quotes_a_day = last_of_day(card_id, days, moments, market, usable)
     superseded = int(usable.sum() - last.sum())
     if superseded:
-        check_times(sheet, columns, card_id, days, market, currency, np.flatnonzero(usable))
+        check_times(sheet, columns, card_id, card, days, market, currency, np.flatnonzero(usable))
     order = np.lexsort((card, days))
     stays, repeated, conflicts = merged_duplicates(card, days, numbers, currency, last, order)
     if len(conflicts):

@@ -94,8 +94,42 @@ def test_cards_of_one_name_are_told_apart_at_several_times_of_a_day(tmp_path: Pa
         read(tmp_path, f"Card,Set,date,price\n{rows}")
 
 
-@pytest.mark.parametrize("column", ["foil", "Graded", "Variante"])
-def test_a_column_of_the_prices_of_other_copies_is_no_key(tmp_path: Path, column: str) -> None:
+@pytest.mark.parametrize(
+    ("columns", "one", "other"),
+    [
+        ("Card,Number", "Pikachu,4/102", "Pikachu,004/102"),
+        ("Card,Set", "Pikachu,Base", "Pikachu,base set"),
+        ("Card,Rarity", "Pikachu,Rare Holo", "Pikachu,Holo Rare"),
+        ("card_id,Sub Type", "a-1,Holofoil", "a-1,holofoil"),
+    ],
+)
+def test_one_card_may_be_described_in_two_ways_on_a_day(
+    tmp_path: Path, columns: str, one: str, other: str
+) -> None:
+    rows = f"{one},2026-09-13 10:00,9\n{other},2026-09-13 11:00,10\n"
+    table = read(tmp_path, f"{columns},date,price\n{rows}")
+    assert table.prices["market_price"].to_pylist() == [10.0]
+
+
+@pytest.mark.parametrize("column", ["language", "idLanguage", "shop", "seller_id"])
+@pytest.mark.parametrize("moments", [("2026-09-13 10:00", "2026-09-13 11:00"), DAYS[:1] * 2])
+def test_numbers_of_languages_and_shops_are_no_amounts(
+    tmp_path: Path, column: str, moments: tuple[str, str]
+) -> None:
+    rows = f"a-1,{moments[0]},9,8\na-1,{moments[1]},5,11\n"
+    with pytest.raises(TableError, match=f"the column '{column}' distinguishes: 8 at 9, 11 at 5"):
+        read(tmp_path, f"card_id,date,price,{column}\n{rows}")
+
+
+def test_a_value_that_recurs_by_chance_is_no_evidence_of_a_key(tmp_path: Path) -> None:
+    again = {(f"c-{card}", day): f"n{card}-{day}" for card in range(4) for day in range(15)}
+    again["c-0", 3] = "4"  # as on the second day
+    table = read(tmp_path, _table("visits", again, "{row}"))
+    assert [(each.reason, each.rows) for each in table.left_out] == [(CONTRADICTED, 120)]
+
+
+@pytest.mark.parametrize("column", ["foil", "Graded", "Variante", "Stan magazynowy"])
+def test_a_column_of_amounts_is_no_key(tmp_path: Path, column: str) -> None:
     rows = "a-1,2026-09-13 10:00,9,113.5\na-1,2026-09-13 11:00,10,$114.2\n"
     table = read(tmp_path, f"card_id,timestamp,price,{column}\n{rows}")
     assert table.prices["market_price"].to_pylist() == [10.0]
