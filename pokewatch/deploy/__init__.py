@@ -1,1 +1,1 @@
-"""Deploying a model: the transaction, MLServer's replicas, and the canary that watches them."""
+"""Deploying a model: the transaction, MLServer's replicas, and the checks that they must pass."""

@@ -18,7 +18,6 @@ import httpx
 from pokewatch import notify
 from pokewatch.contract import challenger_model
 from pokewatch.deploy.book_checks import checked_book
-from pokewatch.deploy.canary import run_canary
 from pokewatch.deploy.compatibility import require_compatible
 from pokewatch.deploy.publication import (
     REPLACED,
@@ -29,6 +28,7 @@ from pokewatch.deploy.publication import (
     end_canary,
     published_canary,
 )
+from pokewatch.deploy.server_checks import check_servers
 from pokewatch.errors import LockLostError, PokeWatchError
 from pokewatch.experiments.records import Experiment, ExperimentRecords, Traffic
 from pokewatch.experiments.update import COMPARED_WITH, GATE_FAILED, challengers_of
@@ -165,7 +165,7 @@ class ExperimentTraffic:
         if settings.deploy_watch_seconds and serving:
             golden = replace(golden, model=challenger_model(registry.market))
             running = self._is_running
-            if breach := run_canary(self._client, serving, golden, settings, running):
+            if breach := check_servers(self._client, serving, golden, settings, running):
                 raise breach.error(version)
         publication.publish(replace(plan, revision=1))
 

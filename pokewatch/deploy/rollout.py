@@ -7,11 +7,11 @@ import httpx
 
 from pokewatch import notify
 from pokewatch.deploy.book_checks import checked_book
-from pokewatch.deploy.canary import run_canary
 from pokewatch.deploy.compatibility import require_compatible
 from pokewatch.deploy.publication import Replicas
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
+from pokewatch.deploy.server_checks import check_servers
 from pokewatch.deploy.traffic import TrafficShift, ready_servers, uses_traffic
 from pokewatch.deploy.transaction import deploy_transaction
 from pokewatch.deploy.versions import version_of
@@ -27,14 +27,14 @@ def deploy(
     *,
     replace: bool = False,
 ) -> list[ReplicaOutcome]:
-    """Make `version` champion, reload and verify every MLServer, and run the canary.
+    """Make `version` champion, reload and verify every MLServer, and check their answers.
 
     Where POKEWATCH_CANARY_REPLICAS or more MLServers serve a former champion, gateways first send
     the version a growing share of the callers, and the challenger of an experiment none meanwhile.
 
     `addresses` (default: POKEWATCH_MLSERVER_URLS) are MLServer's REST addresses. A server that does
-    not run is reported, which is not a failure; where none runs, there is no canary. If any other
-    server does not serve the version, or a check of the canary fails, the former champion is
+    not run is reported, which is not a failure; where none runs, there are no checks. If any other
+    server does not serve the version, or fails a check, the former champion is
     restored and reloaded everywhere, people are notified, and DeployError is raised with the
     reason. Only a deploy that succeeds moves `previous`.
 
@@ -183,10 +183,10 @@ def _verify(
     replace: bool,
     is_running: Callable[[str], bool],
 ) -> None:
-    """Compare the new book with the former one, and run the canary. Raise DeployError."""
+    """Compare the new book with the former one, and check the servers. Raise DeployError."""
     settings = DeployWatchSettings.read()
     if settings.deploy_watch_seconds == 0:
         return
     requests = checked_book(registry, version, former, replace)
-    if breach := run_canary(client, addresses, requests, settings, is_running):
+    if breach := check_servers(client, addresses, requests, settings, is_running):
         raise breach.error(version)

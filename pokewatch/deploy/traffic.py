@@ -16,9 +16,9 @@ import httpx
 
 from pokewatch.contract import challenger_model, fair_price_model
 from pokewatch.deploy.addresses import names_no_replica
-from pokewatch.deploy.canary import Breach, CanaryServer
 from pokewatch.deploy.golden import GoldenRequests
 from pokewatch.deploy.publication import Publication, Replicas, published_canary
+from pokewatch.deploy.server_checks import Breach, CheckedServer
 from pokewatch.registry import Registry
 from pokewatch.serving.canaries import CanaryPlan
 from pokewatch.settings import CanarySettings, DeployWatchSettings, ServingSettings
@@ -57,7 +57,7 @@ class TrafficShift:
         self._port = ServingSettings.read().mlserver_metrics_port
         self._id = f"deploy-{token_hex(6)}"
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
-        self._servers: dict[str, CanaryServer] = {}
+        self._servers: dict[str, CheckedServer] = {}
 
     def run(self) -> None:
         """Take all steps. Raise DeployError if a check fails."""
@@ -96,7 +96,7 @@ class TrafficShift:
 
     def _add(self, address: str) -> None:
         if address not in self._servers:
-            self._servers[address] = CanaryServer(address, self._golden, self._limits, self._port)
+            self._servers[address] = CheckedServer(address, self._golden, self._limits, self._port)
 
 
 def uses_traffic(client: httpx.Client, replicas: Replicas, market: str) -> bool:

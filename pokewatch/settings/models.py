@@ -192,13 +192,13 @@ class DeploySettings(Section):
 
 
 class DeployWatchSettings(Section):
-    """Canary checks after a deploy; if one fails, the previous champion is restored."""
+    """Checks of the MLServers after a deploy; if one fails, the previous champion is restored."""
 
     deploy_watch_seconds: float = Field(
         10.0,
         ge=0,
         le=3600,
-        description="Seconds to observe the running MLServers; 0 skips the canary checks, and so "
+        description="Seconds to observe the running MLServers; 0 skips the checks, and so "
         "does having no MLServer running.",
     )
     deploy_watch_cards: int = Field(

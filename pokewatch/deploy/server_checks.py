@@ -1,6 +1,6 @@
-"""The canary of a deploy: repeated golden requests, and the metrics of live traffic.
+"""The checks of servers after a deploy: repeated golden requests, and metrics of live traffic.
 
-Live traffic is the difference between a server's counters now and at the start of the canary. A
+Live traffic is the difference between a server's counters now and at the start of the checks. A
 server whose metrics cannot be read is checked by golden requests only.
 """
 
@@ -57,8 +57,8 @@ class _Counters:
     within: dict[float, float] = field(default_factory=lambda: defaultdict(float))
 
 
-class CanaryServer:
-    """The canary of one server: the requests sent, and the counters at the start."""
+class CheckedServer:
+    """A server that is checked: the requests sent to it, and its counters at the start."""
 
     def __init__(
         self, address: str, golden: GoldenRequests, settings: DeployWatchSettings, metrics_port: int
@@ -77,7 +77,7 @@ class CanaryServer:
         self._initial = self._counters(client)
         if self._initial is None:
             logger.warning(
-                "the metrics at %s cannot be read: the canary uses golden requests only",
+                "the metrics at %s cannot be read: golden requests are its only checks",
                 self._metrics,
             )
 
@@ -157,7 +157,7 @@ class CanaryServer:
             return None
 
 
-def run_canary(
+def check_servers(
     client: httpx.Client,
     addresses: Sequence[str],
     golden: GoldenRequests,
@@ -172,7 +172,7 @@ def run_canary(
     POKEWATCH_MLSERVER_METRICS_PORT.
     """
     port = ServingSettings.read().mlserver_metrics_port
-    servers = [CanaryServer(address, golden, settings, port) for address in addresses]
+    servers = [CheckedServer(address, golden, settings, port) for address in addresses]
     for server in servers:
         server.start(client)
     deadline = time.monotonic() + settings.deploy_watch_seconds
@@ -181,7 +181,7 @@ def run_canary(
         if breach := next(filter(None, breaches), None):
             if is_running(breach.address):
                 return breach
-            logger.warning("%s was stopped during the canary", breach.address)
+            logger.warning("%s was stopped during its checks", breach.address)
             servers = [server for server in servers if server.address != breach.address]
         time.sleep(_INTERVAL)
     return None

@@ -1,4 +1,4 @@
-"""The canary, with real HTTP servers in place of MLServer."""
+"""The checks of servers, with real HTTP servers in place of MLServer."""
 
 import json
 import re
@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pokewatch.deploy.canary import Breach, CanaryServer, run_canary
 from pokewatch.deploy.golden import GoldenRequests
+from pokewatch.deploy.server_checks import Breach, CheckedServer, check_servers
 from pokewatch.errors import DeployOutageError
 from pokewatch.settings import DeployWatchSettings
 from pokewatch.valuation.book import PriceBook
@@ -111,7 +111,7 @@ def checked(
 ) -> Breach | None:
     with answering(upstream), httpx.Client() as client:
         monkeypatch.setenv("POKEWATCH_MLSERVER_METRICS_PORT", str(upstream.server_port))
-        return run_canary(
+        return check_servers(
             client, [upstream.address], golden, DeployWatchSettings.read(**{**SECONDS, **settings})
         )
 
@@ -138,7 +138,7 @@ def test_metrics_are_at_the_same_host(golden: GoldenRequests, address: str, metr
 
     requested: list[str] = []
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        CanaryServer(address, golden, DeployWatchSettings.read(), 8082).start(client)
+        CheckedServer(address, golden, DeployWatchSettings.read(), 8082).start(client)
     assert requested == [metrics]
 
 
@@ -146,7 +146,7 @@ def test_without_metrics_golden_requests_suffice(
     golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert checked(Upstream(golden), golden, monkeypatch) is None
-    assert "the canary uses golden requests only" in caplog.text
+    assert "golden requests are its only checks" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_servers_that_hang_fail_within_a_minute(golden: GoldenRequests) -> None:
         for upstream in upstreams:
             stack.enter_context(answering(upstream))
             stack.callback(upstream.delayed.set)  # type: ignore[union-attr]
-        breach = run_canary(
+        breach = check_servers(
             client,
             [upstream.address for upstream in upstreams],
             golden,
@@ -223,7 +223,7 @@ def test_servers_that_hang_fail_within_a_minute(golden: GoldenRequests) -> None:
 def test_a_refused_connection_is_an_error(golden: GoldenRequests) -> None:
     (port,) = free_ports(1)
     with httpx.Client() as client:
-        breach = run_canary(
+        breach = check_servers(
             client,
             [f"http://127.0.0.1:{port}"],
             golden,
@@ -244,8 +244,8 @@ def test_a_server_that_was_stopped_meanwhile_is_left_out(golden: GoldenRequests)
     kept = Upstream(golden, live={})
     with answering(kept), httpx.Client() as client:
         addresses = [gone, kept.address]
-        assert run_canary(client, addresses, golden, settings, gone.__ne__) is None
-        breach = run_canary(client, addresses, golden, settings)
+        assert check_servers(client, addresses, golden, settings, gone.__ne__) is None
+        breach = check_servers(client, addresses, golden, settings)
     assert breach is not None
     assert breach.address == gone
     assert kept.requests > 5
