@@ -1,4 +1,4 @@
-"""The market a command works on: `--market`, POKEWATCH_MARKET or the only one. Its price book."""
+"""The market of a command, by `--market`, POKEWATCH_MARKET or as the only one; its price book."""
 
 import os
 import re

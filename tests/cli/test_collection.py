@@ -102,10 +102,11 @@ def test_what_was_written_is_valued_as_before(tmp_path: Path, book: PriceBook) -
     card, other = book.cards.describe(np.arange(2))
     known = f"{card['name']},{card['set_name']},{card['number']},{card['printing']}"
     lines = [
-        "name,set,number,printing,language,condition,grade,product_id,quantity,total_cost",
+        "name,set,number,printing,language,condition,grade,product_id,quantity,total_cost,currency",
         f"{known},,excellent,,,3,10.00",
         f"{known},,excellent,,,1,1.005",
         f"{known},,excellent,,,1,€2.00",
+        f"{known},,excellent,,,1,3.00,Gold",
         f"{known},,Chewed,,,2,0.5",
         f"{known},,,PSA 10,,1,1234",
         f"{known},,NM,,,0",
@@ -114,7 +115,7 @@ def test_what_was_written_is_valued_as_before(tmp_path: Path, book: PriceBook) -
         "+2 Mace,Nowhere,1,Normal,,NM,,,5",
         f"{card['name']},{'Nowhere' * 70},1,Normal,,NM,,,5",
         ",,,,,NM,,999999999,6",
-        f"{other['slug']},,,,,NM,,,7,",
+        f"{other['slug']},,,,,NM,,,7,,",
     ]
     path, written, again = tmp_path / "mine.csv", tmp_path / "worth.csv", tmp_path / "again.csv"
     path.write_text("\n".join(lines))

@@ -81,7 +81,7 @@ def _faults(prices: pa.Table, name: str, max_price: float) -> Iterator[tuple[str
 
 
 def _exchanged(prices: pa.Table) -> pa.ChunkedArray:
-    """Return which rows have an ask that is above a higher one: no source has such a row."""
+    """Return which rows have a low price above mid or high, or mid above high, as no source has."""
     pairs = combinations((prices[name] for name in _ASKS), 2)
     return reduce(pc.or_, (pc.fill_null(pc.greater(low, high), False) for low, high in pairs))
 
