@@ -82,7 +82,7 @@ _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212", "------")
 _EPOCH = {10: 1, 13: 1_000, 16: 1_000_000, 19: 1_000_000_000}  # digits: units a second
 _SECONDS = re.compile(r"\d{10}\.\d+")
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
-_DECIMAL_COMMA = re.compile(r"(?<=^\d{5}),(?=\d+$)|(?<=^\d{10}),(?=\d+$)")
+_DECIMAL_COMMA = re.compile(r"^(\d{5,}),(\d+)$")
 # Excel counts days from here, and 1900-02-29 among them.
 _SERIAL_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _SERIALS = (32_874, 73_050)  # 1990 to 2099
@@ -109,7 +109,7 @@ def parse_date(text: str) -> DateCell | None:
     """Return what a cell says, None where it is no date."""
     written = without_apostrophe(" ".join(plain(text).translate(_DASHES).split()))
     written = _COMPACT_TIME.sub(lambda at: "T" + ":".join(filter(None, at.groups())), written)
-    written = re.sub(WHOLE_AS_DECIMAL, r"\1", _DECIMAL_COMMA.sub(".", written))
+    written = re.sub(WHOLE_AS_DECIMAL, r"\1", _DECIMAL_COMMA.sub(r"\1.\2", written))
     for pattern, read in _FORMS:
         match = pattern.fullmatch(written)
         if match is not None:

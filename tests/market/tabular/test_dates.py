@@ -61,6 +61,8 @@ def test_a_stamp_with_a_zone_is_its_utc_day(tmp_path: Path, hours: int) -> None:
         "1789257600,5",
         "46278.0",
         "46278,4375",
+        "20260913,0",
+        "1789257600000,0",
     ],
 )
 def test_a_day_or_time_as_programs_write_it(tmp_path: Path, cell: str) -> None:
