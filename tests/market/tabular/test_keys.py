@@ -111,6 +111,35 @@ def test_one_card_may_be_described_in_two_ways_on_a_day(
     assert table.prices["market_price"].to_pylist() == [10.0]
 
 
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        (("Ann", "Ann", "Bob", "Bob"), False),
+        (("Ann", "", "", "Bob"), False),
+        (("Ann", "", "Bob", "Bob"), False),
+        (("Ann", "Bob", "Bob", "Bob"), True),
+    ],
+    ids=str,
+)
+def test_another_seller_counts_within_a_day_alone(
+    tmp_path: Path, said: tuple[str, ...], refused: bool
+) -> None:
+    days = ("2026-09-13 10:00", "2026-09-13 20:00", "2026-09-14 10:00", "2026-09-14 20:00")
+    rows = "".join(f"a-1,{day},9,{seller}\n" for day, seller in zip(days, said, strict=True))
+    content = f"card_id,date,price,seller\n{rows}"
+    if refused:
+        with pytest.raises(TableError, match="the column 'seller' distinguishes: Ann at 9, Bob"):
+            read(tmp_path, content)
+    else:
+        assert read(tmp_path, content).prices.num_rows == 2
+
+
+def test_a_row_that_says_nothing_does_not_hide_that_others_differ(tmp_path: Path) -> None:
+    rows = "".join(f"a-1,2026-09-13 1{at}:00,9,{said}\n" for at, said in enumerate(("A", "", "B")))
+    with pytest.raises(TableError, match="the column 'seller' distinguishes: A at 9, B at 9"):
+        read(tmp_path, f"card_id,date,price,seller\n{rows}")
+
+
 @pytest.mark.parametrize("column", ["language", "idLanguage", "shop", "seller_id"])
 @pytest.mark.parametrize("moments", [("2026-09-13 10:00", "2026-09-13 11:00"), DAYS[:1] * 2])
 def test_numbers_of_languages_and_shops_are_no_amounts(
