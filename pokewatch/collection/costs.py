@@ -13,7 +13,7 @@ from pokewatch.collection.cost_headers import COST_CURRENCIES, cost_column
 from pokewatch.collection.printing_columns import is_yes
 from pokewatch.collection.repeated_columns import check_repeated
 from pokewatch.contract import MAX_COST
-from pokewatch.market.tabular.cells import is_readable
+from pokewatch.market.tabular.cells import Reasons, is_readable
 from pokewatch.market.tabular.columns import in_cents
 from pokewatch.market.tabular.currencies import named_currencies
 from pokewatch.market.tabular.number_columns import Numbers, read_numbers
@@ -84,16 +84,16 @@ def read_costs(
             unclear.append(line)
         elif cost := round(amount / (copies[line] if kind == "line" else 1), _DECIMALS):
             costs[line] = Cost(cost, unit)
-    unread = [line for line in _unreadable(sheet, at, found) if line in copies]
+    unread = [line for line in _unreadable(sheet, at, amounts, found.refused) if line in copies]
     return Costs(costs, columns, tuple(_reading_notes(shortened(name), unread, unclear)))
 
 
-def _unreadable(sheet: Sheet, column: int, found: Numbers) -> list[int]:
+def _unreadable(sheet: Sheet, column: int, amounts: Floats, refused: Reasons) -> list[int]:
     """Return the lines whose cell is no price, an error of a spreadsheet among them."""
     cells = sheet.cells[column].to_pylist()
     errors = np.array([is_error_value(cell_text(cell, "cost")) for cell in cells], dtype=np.bool_)
-    no_price = (found.values < 0) | (found.values > MAX_COST)
-    bad = np.logical_or.reduce([no_price, errors, *found.refused.values()])
+    no_price = (amounts < 0) | (amounts > MAX_COST)
+    bad = np.logical_or.reduce([no_price, errors, *refused.values()])
     lines: list[int] = sheet.line[bad].tolist()
     return lines
 

@@ -220,3 +220,11 @@ def test_a_line_that_is_not_valued_adds_no_cost(book: PriceBook) -> None:
     found = value_collection(book, Matcher(book), read(f"{HEADER},condition,cost\n{lines}"))
     assert [line["cost"] for line in found["lines"]] == [900, 3, 5]
     assert found["totals"]["cost"] == 3
+
+
+def test_the_limit_of_a_cost_is_that_of_its_amount_not_of_its_cents() -> None:
+    found = owned("cost in cents", "5000000000", "500000000000")
+    assert list(found.costs.values()) == [Cost(50_000_000.0)]
+    assert [note for note in found.notes if "is not a price" in note] == [
+        "'cost in cents' of 1 line is not a price, and not used (first line 3)"
+    ]
