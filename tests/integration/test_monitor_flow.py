@@ -43,7 +43,7 @@ def test_it_notices_a_changed_market_and_runs_the_pipeline(
         )
         assert detected.returncode == 0, detected.stdout
     assert "retraining the models: failed: drift of moves" in detected.stdout
-    assert "is champion, on data version" in detected.stdout
+    assert "was made champion, on data version" in detected.stdout
     assert Registry().resolve().version == "2"
     assert Registry().get_state(change_key("simulated-0")) > QUIET.isoformat()
     titles = listener.titles()
