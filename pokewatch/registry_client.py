@@ -111,8 +111,12 @@ class RegistryClient:
 
     def models_with(self, alias: str) -> list[str]:
         """Return the names of the registered models that have an alias, in order."""
+        if self.is_missing():
+            return []
         if self._settings.is_embedded():
-            return read_aliased(self._database(), alias)
+            stored = read_aliased(self._database(), alias)
+            if stored is not None:
+                return stored
         with self.request("the registered models cannot be listed") as client:
             found = client.search_registered_models(max_results=_MAX_MODELS)
             return sorted(model.name for model in found if alias in model.aliases)

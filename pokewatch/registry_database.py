@@ -90,9 +90,13 @@ def read_alias(database: Path, model: str, alias: str) -> StoredVersion | None:
     return StoredVersion(str(version), str(run_id), tags)
 
 
-def read_aliased(database: Path, alias: str) -> list[str]:
-    """Return the names of the models that have an alias, in order; none if there are no tables."""
-    return [name for (name,) in _rows(database, _MODELS, alias) or ()]
+def read_aliased(database: Path, alias: str) -> list[str] | None:
+    """Return the names of the models that have an alias, in order.
+
+    Return None if the tables cannot be read.
+    """
+    found = _rows(database, _MODELS, alias)
+    return None if found is None else [name for (name,) in found]
 
 
 def read_versions(database: Path) -> dict[str, list[ListedVersion]] | None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -368,3 +369,16 @@ def test_a_registry_that_may_not_be_read_is_a_registry_error(
     monkeypatch.setattr(Path, "exists", refuse)
     with pytest.raises(RegistryError, match=r"the registry cannot be read: .*mlflow\.db"):
         Registry().resolve()
+
+
+def test_a_locked_registry_is_not_one_without_markets(
+    registry_home: Path, book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0.1))
+    registry = Registry()
+    registry.set_alias(CHAMPION, registry.register(log(registry, book), "ab" * 32).version)
+    with closing(sqlite3.connect(registry_home / "mlflow" / "mlflow.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RegistryError, match="database is locked"):
+            Registry().markets()
+    assert Registry().markets() == [""]

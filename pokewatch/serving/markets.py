@@ -16,14 +16,15 @@ def markets_to_serve(seconds: float) -> list[str]:
     """Return the markets of POKEWATCH_MARKETS, else those with a champion, else [""].
 
     "" stands for the only market of a home, which need not be named. A registry on another machine
-    may take `seconds` to answer; if it does not, that is logged.
+    may take `seconds` to answer. One that cannot be read is logged.
     """
     if configured := MarketSettings.read().markets:
         return list(configured)
-    if RegistrySettings.read().is_embedded():
-        return Registry().markets() or [""]
     try:
-        found = ask_registry("pokewatch.serving.markets", seconds=seconds, failure="no answer")
+        if RegistrySettings.read().is_embedded():
+            found = Registry().markets()
+        else:
+            found = ask_registry("pokewatch.serving.markets", seconds=seconds, failure="no answer")
     except PokeWatchError as error:
         logger.warning("the markets in the registry cannot be listed: %s", error)
         found = []

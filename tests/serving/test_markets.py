@@ -1,5 +1,7 @@
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,15 @@ def test_the_log_says_why_a_registry_does_not_answer(
     (message,) = caplog.messages
     assert message.startswith("the markets in the registry cannot be listed: ")
     assert "Connection refused" in message
+
+
+def test_a_damaged_registry_is_not_one_without_markets(
+    registry_home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    register("simulated-1", tmp_path / "a")
+    with closing(sqlite3.connect(registry_home / "mlflow" / "mlflow.db")) as database:
+        database.execute("ALTER TABLE registered_model_aliases RENAME TO others")
+    assert markets_to_serve(1) == [""]
+    (message,) = caplog.messages
+    assert message.startswith("the markets in the registry cannot be listed: ")
+    assert "no such table: registered_model_aliases" in message
