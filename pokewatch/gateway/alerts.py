@@ -30,6 +30,7 @@ MAX_FAILED = 14.4 * 0.001  # of valid requests: 14.4 times what the objective al
 MAX_SLOW = 14.4 * 0.05
 LEAST = 10  # failed or slow requests of an hour
 MAX_KEYLESS = 300  # requests in ten minutes
+DATABASE_SECONDS = 1.0  # how long the page waits for the database of watches
 _UNCOUNTED = re.compile(r"/health|/ready|/docs|/openapi\.json|/v2/health/.+|/export.+|other")
 
 
@@ -199,8 +200,8 @@ class Alerts:
 
     async def _deliveries(self) -> list[Alert]:
         try:
-            failed = await self._failed_deliveries()
-        except ProblemError:
+            failed = await asyncio.wait_for(self._failed_deliveries(), DATABASE_SECONDS)
+        except (ProblemError, TimeoutError):
             remedy = "Watches cannot be read or added until it answers; the log has the cause"
             return [Alert("The database of watches does not answer", remedy)]
         if not failed:

@@ -5,7 +5,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    RowMapping,
+    Select,
     String,
     Table,
     Text,
@@ -127,6 +129,13 @@ class WatchDatabase:
         except SQLAlchemyError as error:
             raise self._failure(error) from error
 
+    def rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+        """Return the rows of a query, none where there is no file yet. Raise WatchStoreError."""
+        if self._is_absent():
+            return []  # none is created: the home may be read-only
+        with self.transaction() as connection:
+            return connection.execute(query).mappings().all()
+
     def close(self) -> None:
         """Close all connections."""
         if self._engine is not None:
@@ -146,7 +155,7 @@ class WatchDatabase:
             return self._engine
 
     def _new_engine(self) -> Engine:
-        if self.url.get_backend_name() == "sqlite":
+        if self._is_sqlite():
             return self._sqlite()
         # A server that does not answer must not hold a request for long.
         options = f"-c statement_timeout={_WAIT_SECONDS * 4}s -c lock_timeout={_WAIT_SECONDS * 2}s"
@@ -156,6 +165,16 @@ class WatchDatabase:
             pool_timeout=_WAIT_SECONDS,
             connect_args={"connect_timeout": _WAIT_SECONDS, "options": options},
         )
+
+    def _is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    def _is_absent(self) -> bool:
+        """Return whether no file was created yet."""
+        try:
+            return self._is_sqlite() and not Path(str(self.url.database)).exists()
+        except OSError:
+            return False  # opening it tells why
 
     def _sqlite(self) -> Engine:
         try:  # the file holds the secrets of webhooks

@@ -170,8 +170,7 @@ class Outbox:
         query = select(DELIVERIES).order_by(DELIVERIES.c.created_at.desc(), DELIVERIES.c.id)
         if watch_id is not None:
             query = query.where(DELIVERIES.c.watch_id == watch_id)
-        with self._database.transaction() as connection:
-            return [_delivery(row) for row in connection.execute(query.limit(limit)).mappings()]
+        return [_delivery(row) for row in self._database.rows(query.limit(limit))]
 
     def failures(self, owner: str, limit: int = 20) -> list[Delivery]:
         """Return the newest failed deliveries of an owner's watches."""
@@ -181,15 +180,13 @@ class Outbox:
             .where(WATCHES.c.owner == owner, DELIVERIES.c.state == FAILED)
             .order_by(DELIVERIES.c.created_at.desc())
         )
-        with self._database.transaction() as connection:
-            return [_delivery(row) for row in connection.execute(query.limit(limit)).mappings()]
+        return [_delivery(row) for row in self._database.rows(query.limit(limit))]
 
     def failed_since(self, seconds: float) -> int:
         """Return the number of deliveries that failed within the last `seconds`."""
         ended = DELIVERIES.c.ended_at > self._clock() - seconds
-        query = select(func.count()).select_from(DELIVERIES)
-        with self._database.transaction() as connection:
-            return connection.scalar(query.where(DELIVERIES.c.state == FAILED, ended)) or 0
+        query = select(func.count().label("failed")).where(DELIVERIES.c.state == FAILED, ended)
+        return sum(row["failed"] for row in self._database.rows(query))
 
     def pending(self) -> int:
         """Return the number of deliveries that are not sent yet."""

@@ -151,8 +151,7 @@ class WatchStore:
         query = select(WATCHES).order_by(WATCHES.c.created_at, WATCHES.c.id)
         if owner is not None:
             query = query.where(WATCHES.c.owner == owner)
-        with self._database.transaction() as connection:
-            return [_watch(row) for row in connection.execute(query).mappings()]
+        return [_watch(row) for row in self._database.rows(query)]
 
     def get(self, watch_id: str, owner: str | None = None) -> Watch:
         """Return a watch, of any owner if None. Raise UnknownWatchError."""

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from pokewatch.gateway import alerts
 from pokewatch.gateway.alerts import Alert, Alerts
 from pokewatch.gateway.http.problems import WATCHES_UNAVAILABLE, ProblemError, unavailable
@@ -29,7 +31,7 @@ class Watched:
         self.served = SimpleNamespace(last_day="2026-01-06", created_at="2026-01-07T02:10:00+00:00")
         self.poller = cast(Any, SimpleNamespace(problem=None, served=self.served))
         self.keys = cast(Any, SimpleNamespace(current=True))
-        self.failed: int | ProblemError = 0
+        self.failed: int | ProblemError | None = 0  # None: it hangs
         self.backends = [SimpleNamespace(name="", id="simulated-0", poller=self.poller)]
         markets = SimpleNamespace(backends=self.backends, several=lambda: len(self.backends) > 1)
         self.alerts = Alerts(self.metrics, cast(Any, markets), self.keys, self._failed, self.clock)
@@ -37,7 +39,9 @@ class Watched:
     async def _failed(self) -> int:
         if isinstance(self.failed, ProblemError):
             raise self.failed
-        return self.failed
+        if self.failed is None:
+            await asyncio.sleep(5)
+        return self.failed or 0
 
     def answer(self, count: int, status: int = 200, seconds: float = 0.01, path: str = "/") -> None:
         for _ in range(count):
@@ -159,6 +163,15 @@ def test_notifications_of_watches() -> None:
     watched.failed = 1
     assert watched.texts() == "1 notification of watches failed since yesterday"
     watched.failed = ProblemError(WATCHES_UNAVAILABLE, "away")
+    assert watched.texts() == "The database of watches does not answer"
+
+
+def test_a_database_of_watches_that_hangs_does_not_hold_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alerts, "DATABASE_SECONDS", 0.01)
+    watched = Watched()
+    watched.failed = None
     assert watched.texts() == "The database of watches does not answer"
 
 

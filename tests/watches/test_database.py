@@ -11,14 +11,31 @@ from pokewatch.errors import SettingsError, WatchStoreError
 from pokewatch.settings import Home
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
+from pokewatch.watches.outbox import Outbox
 from pokewatch.watches.store import LOCAL, NewWatch, WatchStore
 
 
 def test_the_default_is_a_private_file_in_the_home(home: Path) -> None:
     database = WatchDatabase.configured()
-    assert WatchStore(database).list() == []
+    with database.transaction():
+        pass
     assert stat.S_IMODE(Home.read().watches.stat().st_mode) == 0o600
     database.close()
+
+
+def test_reading_creates_no_file(home: Path) -> None:
+    database = WatchDatabase.configured()
+    outbox = Outbox(database)
+    assert WatchStore(database).list() == []
+    assert outbox.newest() == outbox.failures(LOCAL) == []
+    assert outbox.failed_since(60) == 0
+    assert not Home.read().watches.exists()
+
+
+def test_a_file_that_cannot_be_looked_for_is_an_error(tmp_path: Path) -> None:
+    database = WatchDatabase(make_url(f"sqlite:///{tmp_path}/{'x' * 300}"))
+    with pytest.raises(WatchStoreError, match="File name too long"):
+        WatchStore(database).list()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +81,8 @@ def test_the_folder_of_a_file_elsewhere_keeps_its_permissions(tmp_path: Path) ->
     folder.chmod(0o755)
     for each in (folder, tmp_path / "new"):
         database = WatchDatabase(make_url(f"sqlite:///{each}/watches.sqlite"))
-        WatchStore(database).list()
+        with database.transaction():
+            pass
         database.close()
     modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("shared", "new")}
     assert modes == {"shared": 0o755, "new": 0o700}
