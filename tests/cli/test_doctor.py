@@ -160,7 +160,7 @@ def test_the_doctor_names_addresses_of_notifications_that_are_none(
 
 
 def test_the_doctor_says_what_to_do_about_damaged_databases(home: Path) -> None:
-    damaged = {"watches": home / "watches.sqlite", "champion": home / "mlflow" / "mlflow.db"}
+    damaged = {"watches": home / "watches.sqlite", "markets": home / "mlflow" / "mlflow.db"}
     (home / "mlflow").mkdir()
     for path in damaged.values():
         path.write_bytes(b"garbage" * 1000)
