@@ -65,7 +65,8 @@ _CODES = frozenset(
         "TWD",
     }
 )
-_UNIT_IN_NAME = re.compile(r"[^\W\d_]{0,2}[$€£¥￥₩]|[^\W\d_]+")
+CURRENCY_SIGN = r"[^\W\d_]{0,2}[$€£¥￥₩]"  # with the letters before it: "CA$"
+_UNIT_IN_NAME = re.compile(rf"{CURRENCY_SIGN}|[^\W\d_]+")
 _SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2009\u2007\u2002\u2003\ufeff"), " ")
 _DASHES = dict.fromkeys(map(ord, "\u2212\u2013\u2014"), "-")
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u02bc"), "'")

@@ -267,6 +267,7 @@ def _valued_row(worth: Mapping[str, Any], line: "CollectionLine") -> dict[str, A
         "card_id": line.card_id,  # not that of the match, which would outweigh what users correct
         "condition": line.condition or line.condition_text,
         "cost": _written_cost(worth["cost"]),
+        # A cell with a question mark would say nothing when it is read again.
         "cost_currency": worth["cost_currency"] and worth["cost_currency"].replace("?", "another"),
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from pokewatch.market.tabular.header_rows import simplified
-from pokewatch.money import currency_of
+from pokewatch.money import CURRENCY_SIGN, currency_of
 
 # Of each copy as the header says, a price, of all copies of the line, or of either: the best first.
 Kind = Literal["copy", "price", "line", "unclear"]
@@ -57,7 +57,7 @@ _EACH_WORDS, _ALL_WORDS, _OWNER = (
     for words in (_EACH, _ALL, "my|mein|meine|mon|mes|mi|mis|mio")
 )
 _COMPOUND = re.compile(r"(?<![^_])gesamt(?=kosten|kauf|einkauf|anschaffung)")
-_SIGN = re.compile(r"[^\W\d_]{0,2}[$€£¥￥₩]")
+_SIGN = re.compile(CURRENCY_SIGN)
 _UNITS = frozenset({"us", "ca", "cent", "cents", "pennies", "dollar", "dollars", "yen"})
 _SCOPES: tuple[tuple[re.Pattern[str], Kind], ...] = ((_EACH_WORDS, "copy"), (_ALL_WORDS, "line"))
 # Of cards in play: beside one of these columns, a cost is what it takes to play the card.

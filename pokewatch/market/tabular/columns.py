@@ -65,11 +65,11 @@ def find_columns(names: Sequence[str], given: Mapping[str, str], key: Sequence[s
             continue
         sku = field == "product_id" and skus
         aliases = [alias for alias in usual if not (sku and alias.startswith("tcgplayer"))]
-        fitting = [name for name in names if name not in taken and without_unit(name) in aliases]
+        fitting = [name for name in names if name not in taken and _plain(name) in aliases]
         fitting = [name for name in fitting if not in_cents(name)] or fitting
         if fitting:
-            best = min(map(without_unit, fitting), key=aliases.index)
-            named[field] = _only(field, [name for name in fitting if without_unit(name) == best])
+            usual_name = min(map(_plain, fitting), key=aliases.index)
+            named[field] = _only(field, [name for name in fitting if _plain(name) == usual_name])
             taken.add(named[field])
     days = day_columns([name for name in names if name not in taken])
     if "date" in named and days and "market_price" not in named and "date" not in given:
@@ -109,8 +109,8 @@ def in_cents(name: str) -> bool:
     return not _CENTS.isdisjoint(simplified(name).split("_"))
 
 
-def without_unit(name: str) -> str:
-    """Return the simplified name without a currency or unit: `price` for "Price (€)"."""
+def _plain(name: str) -> str:
+    """Return the name without a currency or unit: "Preis (€)" and "price_eur" are prices."""
     words = with_number(name, FIELDS["number"]).split("_")
     words_left = [word for word in words if word not in _MONEY_WORDS]
     return "_".join(words_left or words)

@@ -31,7 +31,9 @@ def test_the_keyboard_is_enough(browser: Browser, gateway: Gateway) -> None:
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".readout")).to_contain_text("2026-01-04 · Market $13.03")
     page.keyboard.press("End")
-    expect(page.locator(".readout")).to_contain_text("2026-02-04 forecast · Market – · Lowest ask")  # noqa: RUF001  # an en dash
+    expect(page.locator(".readout")).to_contain_text(
+        "2026-02-04 forecast · Market \u2013 · Lowest ask"
+    )
     page.keyboard.press("Home")
     expect(page.locator(".readout")).to_contain_text("2026-01-01")
     page.context.close()
