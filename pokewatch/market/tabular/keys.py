@@ -6,6 +6,7 @@ values are those of the card on other days, too: a number or note of single rows
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
@@ -44,22 +45,24 @@ _NO_KEY = frozenset(
 )
 
 
-def check_key(
-    sheet: Sheet,
-    columns: Columns,
-    card_id: NDArray[np.str_],
-    card: NDArray[np.int64],
-    days: NDArray[np.datetime64],
-    market: NDArray[np.float64],
-    currency: NDArray[np.str_],
-    conflicts: NDArray[np.int64],
-) -> None:
-    """Raise TableError where a column, or two together, distinguish the contradicting rows.
+@dataclass(frozen=True, slots=True)
+class QuotedRows:
+    """The rows [m] of a sheet, each the quote of a card on a day; `card` has ranks of `card_id`."""
 
-    `card` [m] are the ranks of `card_id`.
-    """
+    sheet: Sheet
+    columns: Columns
+    card_id: NDArray[np.str_]
+    card: NDArray[np.int64]
+    days: NDArray[np.datetime64]
+    market: NDArray[np.float64]
+    currency: NDArray[np.str_]
+
+
+def check_key(quoted: QuotedRows, conflicts: NDArray[np.int64]) -> None:
+    """Raise TableError where a column, or two together, distinguish the contradicting rows."""
+    sheet, columns, card, days = quoted.sheet, quoted.columns, quoted.card, quoted.days
     # A pair of rows may be due to one with the id of another card.
-    several = len(conflicts) // 2 * STRAY > len(card_id)
+    several = len(conflicts) // 2 * STRAY > len(card)
     usual = sorted(
         candidates(sheet, columns, described=several),
         key=lambda name: next(
@@ -85,7 +88,7 @@ def check_key(
             values = [code_of(name)[conflicts] for name in key]
             if _are_distinct(group, values) and all(map(may_be_key, key)):
                 pair = conflicts[list(_pair(group))]
-                raise too_small(sheet, key, pair, card_id, days, market, currency)
+                raise too_small(quoted, key, pair)
         names = list(filter(may_be_key, names))
 
 
@@ -180,19 +183,12 @@ def _days_of(group: NDArray[np.int64], days: NDArray[np.datetime64]) -> NDArray[
     return np.asarray(found["day_count_distinct"].take(row))
 
 
-def too_small(
-    sheet: Sheet,
-    names: Sequence[str],
-    rows: NDArray[np.int64],
-    card_id: NDArray[np.str_],
-    days: NDArray[np.datetime64],
-    market: NDArray[np.float64],
-    currency: NDArray[np.str_],
-) -> TableError:
+def too_small(quoted: QuotedRows, names: Sequence[str], rows: NDArray[np.int64]) -> TableError:
     """Return the error of two `rows` that differ in columns which the key lacks."""
-    texts = zip(*(texts_of(sheet, name, rows) for name in names), strict=True)
+    texts = zip(*(texts_of(quoted.sheet, name, rows) for name in names), strict=True)
     shown = ", ".join(
-        f"{', '.join(said)} at {price:g}" for said, price in zip(texts, market[rows], strict=True)
+        f"{', '.join(said)} at {price:g}"
+        for said, price in zip(texts, quoted.market[rows], strict=True)
     )
     which = (
         f"the column {names[0]!r} distinguishes"
@@ -200,13 +196,14 @@ def too_small(
         else f"the columns {names[0]!r} and {names[1]!r} distinguish"
     )
     row, key = rows[0], ",".join(names)
-    currencies = dict.fromkeys(currency[rows].tolist())
+    currencies = dict.fromkeys(quoted.currency[rows].tolist())
     remedy = f"treat each as a card: POKEWATCH_FILE_KEY={key}; or keep the rows of one"
     if len(currencies) > 1:
         remedy = f"keep the rows in {' or '.join(currencies)}: they cannot be compared"
     return TableError(
-        f"card {card_id[row]} has several rows for {days[row]}, which {which}: {shown}",
-        line=int(sheet.line[row]),
+        f"card {quoted.card_id[row]} has several rows for {quoted.days[row]}, which {which}: "
+        f"{shown}",
+        line=int(quoted.sheet.line[row]),
         remedy=remedy,
     )
 

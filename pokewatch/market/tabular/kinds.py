@@ -11,6 +11,7 @@ from pokewatch.market.tabular.column_names import COPIES
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.header_rows import simplified
 from pokewatch.market.tabular.keys import (
+    QuotedRows,
     candidates,
     has_amounts,
     key_words,
@@ -19,7 +20,7 @@ from pokewatch.market.tabular.keys import (
     too_small,
 )
 from pokewatch.market.tabular.numbers import WHOLE_AS_DECIMAL, is_placeholder
-from pokewatch.market.tabular.sheet import Sheet, TableError
+from pokewatch.market.tabular.sheet import TableError
 
 # Raw copies, which most tables do not grade at all.
 _RAW = frozenset({"raw", "ungraded", "not_graded", "no", "false", "0"})
@@ -27,21 +28,13 @@ _KINDS = frozenset(word for words in COPIES.values() for word in words)
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
-def check_times(
-    sheet: Sheet,
-    columns: Columns,
-    card_id: NDArray[np.str_],
-    card: NDArray[np.int64],
-    days: NDArray[np.datetime64],
-    market: NDArray[np.float64],
-    currency: NDArray[np.str_],
-    rows: NDArray[np.int64],
-) -> None:
+def check_times(quoted: QuotedRows, rows: NDArray[np.int64]) -> None:
     """Raise TableError where a column such as a condition differs within a card and day.
 
-    `card` [m] are the ranks of `card_id`, and `rows` [k] those that can be used. Of several times
-    of a day, the last one must not decide which condition counts.
+    `rows` [k] are those that can be used. Of several times of a day, the last one must not decide
+    which condition counts.
     """
+    sheet, columns, card, days = quoted.sheet, quoted.columns, quoted.card, quoted.days
     rows = rows[np.lexsort((days[rows], card[rows]))]
     spellings = _places(columns)
     if "printing" in columns.named:
@@ -60,22 +53,15 @@ def check_times(
         kinds = [_kind_of(text, graded=False) for text in cells.texts] if is_same else []
         for (a, b), pair in zip(codes.tolist(), pairs[at], strict=True):
             if is_same is None or not is_same(kinds[a], kinds[b]):
-                raise too_small(sheet, (name,), np.sort(pair), card_id, days, market, currency)
+                raise too_small(quoted, (name,), np.sort(pair))
 
 
-def check_kinds(
-    sheet: Sheet,
-    columns: Columns,
-    card_id: NDArray[np.str_],
-    card: NDArray[np.int64],
-    days: NDArray[np.datetime64],
-    market: NDArray[np.float64],
-    order: NDArray[np.int64],
-) -> None:
+def check_kinds(quoted: QuotedRows, order: NDArray[np.int64]) -> None:
     """Raise TableError where copies of another kind continue a card's history.
 
-    `card` [m] are the ranks of `card_id`, and `order` [k] the rows that count, oldest first.
+    `order` [k] are the rows that count, oldest first.
     """
+    sheet, columns, card = quoted.sheet, quoted.columns, quoted.card
     places = _places(columns)
     for name in candidates(sheet, columns):
         words = key_words(name)
@@ -98,7 +84,7 @@ def check_kinds(
             one, other = divmod(pair, len(kinds))
             if not places.get(name, _is_same_kind)(kinds[one], kinds[other]):
                 found = np.array([before[row], after[row]])
-                raise _changed(sheet, name, card_id, days, market, found)
+                raise _changed(quoted, name, found)
 
 
 def _places(columns: Columns) -> dict[str, Callable[[str, str], bool]]:
@@ -146,21 +132,14 @@ def _is_same_set(one: str, other: str) -> bool:
     return fewer <= more and "shadowless" not in extra and not any(map(str.isdecimal, extra))
 
 
-def _changed(
-    sheet: Sheet,
-    name: str,
-    card_id: NDArray[np.str_],
-    days: NDArray[np.datetime64],
-    market: NDArray[np.float64],
-    rows: NDArray[np.int64],
-) -> TableError:
+def _changed(quoted: QuotedRows, name: str, rows: NDArray[np.int64]) -> TableError:
     """Return the error of two rows of a card that differ in a column."""
     before, after = (
-        f"{text or 'nothing'} at {market[row]:g} on {days[row]}"
-        for text, row in zip(texts_of(sheet, name, rows), rows.tolist(), strict=True)
+        f"{text or 'nothing'} at {quoted.market[row]:g} on {quoted.days[row]}"
+        for text, row in zip(texts_of(quoted.sheet, name, rows), rows.tolist(), strict=True)
     )
     return TableError(
-        f"card {card_id[rows[1]]} has {before}, and {after} in the column {name!r}",
-        line=int(sheet.line[rows[1]]),
+        f"card {quoted.card_id[rows[1]]} has {before}, and {after} in the column {name!r}",
+        line=int(quoted.sheet.line[rows[1]]),
         remedy=f"treat each as a card: POKEWATCH_FILE_KEY={name}; or keep the rows of one",
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.tabular.cards import card_rows
 from pokewatch.market.tabular.columns import NUMERIC_FIELDS, Columns, find_columns
-from pokewatch.market.tabular.keys import check_key
+from pokewatch.market.tabular.keys import QuotedRows, check_key
 from pokewatch.market.tabular.kinds import check_kinds, check_times
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.row_reader import IDENTITIES, LeftOut, RowReader
@@ -85,21 +85,22 @@ def read_price_table(
     reader.refuse_placeholders()
     reader.refuse_unclear_times(card_id, days)
     market, usable = numbers["market_price"], ~reader.bad
+    quoted = QuotedRows(sheet, columns, card_id, card, days, market, currency)
     last, quotes_a_day = last_of_day(card_id, days, moments, market, usable)
     superseded = int(usable.sum() - last.sum())
     if superseded:
-        check_times(sheet, columns, card_id, card, days, market, currency, np.flatnonzero(usable))
+        check_times(quoted, np.flatnonzero(usable))
     order = np.lexsort((card, days))
     stays, repeated, conflicts = merged_duplicates(card, days, numbers, currency, last, order)
     if len(conflicts):
-        check_key(sheet, columns, card_id, card, days, market, currency, conflicts)
+        check_key(quoted, conflicts)
         conflicts, lacking = without_less_complete(card, days, numbers, currency, conflicts)
         stays[lacking] = False
         repeated += len(lacking)
         reader.refuse("another row gives this card another price for the day", conflicts)
         stays &= ~reader.bad
     order = order[stays[order]]
-    check_kinds(sheet, columns, card_id, card, days, market, order)
+    check_kinds(quoted, order)
     rows = _price_rows(card_id, days, numbers, currency, order)
     return PriceTable(
         _with_provenance(rows, source, observed_at),
